@@ -1,0 +1,1 @@
+"""One kind per file; the file name is the kind. Contract: shared.plugins."""

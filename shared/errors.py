@@ -1,0 +1,239 @@
+"""All errors of Report Hub. The class says what may be done about it; the message is one sentence for people.
+
+ReportHubError
+├── InvalidInput            422  the caller's data; `details` names each field
+│   └── MalformedRequest    400
+├── NotAuthenticated        401
+├── NotAllowed              403
+├── NotFound                404
+├── Conflict                409
+├── TooManyRequests         429
+├── ServiceUnavailable      503  a dependency of ours is down: retry later
+├── SourceError                  the datasource
+│   ├── SourceRejected      422  wrong login, bad SQL, no permission: stop, tell the owner
+│   └── SourceUnavailable   502  network down, server busy: retry with backoff
+├── ConversionRejected      422  a value or a size that the format cannot hold
+├── DeliveryError
+│   ├── DeliveryRefused     422  address unknown, 4xx, too big: stop, tell the owner
+│   ├── DeliveryUnavailable 502  timeout, 5xx, 429: retry, then dead letter
+│   └── DeliveryUnknown     502  it may have arrived: follow the delivery's policy
+├── AddressBlocked          422  the outgoing guard: a private or special address
+├── MissingDriver           422  the extra is not installed
+├── LimitReached            422  rows, time, memory or bytes
+└── Cancelled               409  somebody pressed cancel; no failure
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """One field that was refused. `field` is the path in the submitted body, dots between steps."""
+
+    field: str
+    message: str
+
+
+class ReportHubError(Exception):
+    """Base of all errors that people may see.
+
+    Args:
+        message: one sentence that names the thing; never a secret, never a submitted value.
+        hint: what to do about it.
+        details: the fields concerned.
+    """
+
+    code: ClassVar[str] = "INTERNAL_ERROR"
+    status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, hint: str | None = None, details: Sequence[FieldProblem] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.details = tuple(details)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form stored on executions and sent between processes: code, message, hint, retryable."""
+        return {"code": self.code, "message": self.message, "hint": self.hint, "retryable": self.retryable}
+
+
+class InvalidInput(ReportHubError):
+    code = "VALIDATION_ERROR"
+    status = 422
+
+
+class MalformedRequest(InvalidInput):
+    code = "MALFORMED_REQUEST"
+    status = 400
+
+
+class NotAuthenticated(ReportHubError):
+    code = "NOT_AUTHENTICATED"
+    status = 401
+
+
+class NotAllowed(ReportHubError):
+    code = "NOT_ALLOWED"
+    status = 403
+
+
+class NotFound(ReportHubError):
+    code = "NOT_FOUND"
+    status = 404
+
+
+class Conflict(ReportHubError):
+    code = "CONFLICT"
+    status = 409
+
+
+class TooManyRequests(ReportHubError):
+    code = "TOO_MANY_REQUESTS"
+    status = 429
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after: timedelta, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class ServiceUnavailable(ReportHubError):
+    code = "SERVICE_UNAVAILABLE"
+    status = 503
+    retryable = True
+
+
+class SourceError(ReportHubError):
+    """Something about a datasource."""
+
+    code = "SOURCE_ERROR"
+
+
+class SourceRejected(SourceError):
+    """The datasource said no: trying again will not help. `line` and `column` (from 1) locate SQL errors."""
+
+    code = "SOURCE_REJECTED"
+    status = 422
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        details: Sequence[FieldProblem] = (),
+        line: int | None = None,
+        column: int | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, details=details)
+        self.line = line
+        self.column = column
+
+
+class QueryRefused(SourceRejected):
+    """The query is not one read-only statement; it was never sent."""
+
+    code = "QUERY_REFUSED"
+
+
+class SourceUnavailable(SourceError):
+    code = "SOURCE_UNAVAILABLE"
+    status = 502
+    retryable = True
+
+
+class ConversionRejected(ReportHubError):
+    code = "CONVERSION_REJECTED"
+    status = 422
+
+
+class DeliveryError(ReportHubError):
+    """Something about a delivery."""
+
+    code = "DELIVERY_ERROR"
+
+
+class DeliveryRefused(DeliveryError):
+    code = "DELIVERY_REFUSED"
+    status = 422
+
+
+class DeliveryUnavailable(DeliveryError):
+    """It may work later. `retry_after` is what the server asked for, if it did."""
+
+    code = "DELIVERY_UNAVAILABLE"
+    status = 502
+    retryable = True
+
+    def __init__(self, message: str, *, hint: str | None = None, retry_after: timedelta | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class DeliveryUnknown(DeliveryError):
+    """The connection broke after everything was sent and before the answer came."""
+
+    code = "DELIVERY_UNKNOWN"
+    status = 502
+
+
+class AddressBlocked(ReportHubError):
+    """The outgoing guard said no: a private, loopback, link-local or metadata address."""
+
+    code = "ADDRESS_BLOCKED"
+    status = 422
+
+
+class MissingDriver(ReportHubError):
+    """A plug-in's driver is not installed; the hint is the install line."""
+
+    code = "MISSING_DRIVER"
+    status = 422
+
+
+class LimitReached(ReportHubError):
+    """A limit of the report, the tenant or the server. `code` tells which one."""
+
+    code = "LIMIT_REACHED"
+    status = 422
+
+
+class RowLimitReached(LimitReached):
+    code = "ROW_LIMIT_REACHED"
+
+
+class TimeLimitReached(LimitReached):
+    code = "TIME_LIMIT_REACHED"
+
+
+class MemoryLimitReached(LimitReached):
+    code = "MEMORY_LIMIT_REACHED"
+
+
+class SizeLimitReached(LimitReached):
+    code = "SIZE_LIMIT_REACHED"
+
+
+class StorageFull(ReportHubError):
+    """The disk of the workspace or of the artifact store is full or not writable."""
+
+    code = "STORAGE_FULL"
+    status = 503
+    retryable = True
+
+
+class WorkerLost(ReportHubError):
+    """The worker process ended without a word (killed, crashed)."""
+
+    code = "WORKER_LOST"
+    retryable = True
+
+
+class Cancelled(ReportHubError):
+    code = "CANCELLED"
+    status = 409
