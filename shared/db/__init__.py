@@ -1,0 +1,1 @@
+"""The shared database: tables, migrations, transactions, and the queries that several services need."""
