@@ -25,7 +25,8 @@ ReportHubError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -59,8 +60,22 @@ class ReportHubError(Exception):
         self.details = tuple(details)
 
     def as_dict(self) -> dict[str, Any]:
-        """The form stored on executions and sent between processes: code, message, hint, retryable."""
-        return {"code": self.code, "message": self.message, "hint": self.hint, "retryable": self.retryable}
+        """The form sent between processes; `error_from_dict` reads it back."""
+        stored: dict[str, Any] = {
+            "code": self.code,
+            "message": self.message,
+            "hint": self.hint,
+            "retryable": self.retryable,
+        }
+        if self.details:
+            stored["details"] = [{"field": problem.field, "message": problem.message} for problem in self.details]
+        for name in ("line", "column"):
+            if getattr(self, name, None) is not None:
+                stored[name] = getattr(self, name)
+        retry_after = getattr(self, "retry_after", None)
+        if retry_after is not None:
+            stored["retry_after"] = retry_after.total_seconds()
+        return stored
 
 
 class InvalidInput(ReportHubError):
@@ -237,3 +252,29 @@ class WorkerLost(ReportHubError):
 class Cancelled(ReportHubError):
     code = "CANCELLED"
     status = 409
+
+
+def error_from_dict(stored: Mapping[str, Any]) -> ReportHubError:
+    """The error that `as_dict` described: of the class with that code, or a plain ReportHubError."""
+    found = _by_code().get(str(stored.get("code")), ReportHubError)
+    error = found.__new__(found)
+    ReportHubError.__init__(error, str(stored.get("message", "")), hint=stored.get("hint"))
+    if isinstance(error, SourceRejected):
+        error.line, error.column = stored.get("line"), stored.get("column")
+    if isinstance(error, DeliveryUnavailable):
+        seconds = stored.get("retry_after")
+        error.retry_after = None if seconds is None else timedelta(seconds=seconds)
+    if isinstance(error, TooManyRequests):
+        error.retry_after = timedelta(seconds=stored.get("retry_after") or 1)
+    error.details = tuple(FieldProblem(item["field"], item["message"]) for item in stored.get("details", ()))
+    return error
+
+
+@functools.cache
+def _by_code() -> dict[str, type[ReportHubError]]:
+    def walk(base: type[ReportHubError]) -> Iterator[type[ReportHubError]]:
+        for child in base.__subclasses__():
+            yield child
+            yield from walk(child)
+
+    return {error.code: error for error in walk(ReportHubError)}
