@@ -1,0 +1,1 @@
+"""The execution engine: a report becomes artifacts, and artifacts become deliveries."""

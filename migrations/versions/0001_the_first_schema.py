@@ -324,6 +324,7 @@ def upgrade() -> None:
         sa.Column("recipient_kind", sa.String(length=8), nullable=False),
         sa.Column("artifact_set", sa.String(length=200), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("attempts_allowed", sa.Integer(), nullable=False),
         sa.Column("message", sa.String(length=2000), nullable=True),
         sa.Column("next_attempt_at", UtcDateTime(), nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),

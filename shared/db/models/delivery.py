@@ -18,6 +18,7 @@ class DeliveryTask(Leased, TenantOwned, Base):
 
     Attributes:
         artifact_set: the formats that go along, sorted and joined by '+'.
+        attempts_allowed: after this many attempts it is DEAD; a replay raises it.
         message: the last thing to say about it, in the words of the place it went to.
         next_attempt_at: when it is due (PENDING, WAITING); NULL when nothing is to come.
     """
@@ -38,6 +39,7 @@ class DeliveryTask(Leased, TenantOwned, Base):
     recipient_kind: Mapped[str] = mapped_column(String(8), default="")
     artifact_set: Mapped[str] = mapped_column(String(200), default="")
     status: Mapped[str] = mapped_column(String(16))
+    attempts_allowed: Mapped[int] = mapped_column(Integer, default=1)
     message: Mapped[str | None] = mapped_column(String(2000))
     next_attempt_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
