@@ -65,9 +65,13 @@ class Acceptor:
             return AcceptedExecution(replayed, is_replayed=True)
         return AcceptedExecution(execution, is_replayed=False)
 
-    def queued(self, tenant_id: int, execution_ids: list[str]) -> list[Execution]:
-        """Executions that were queued by another service and should start now; unknown ids are refused."""
-        with self._context.database.scoped(tenant_id) as session:
+    def queued(self, tenant_id: int | None, execution_ids: list[str]) -> list[Execution]:
+        """Executions that were queued by another service and should start now; unknown ids are refused.
+
+        `tenant_id` is None for our own services: a scheduler fires for all tenants.
+        """
+        database = self._context.database
+        with database.reading() if tenant_id is None else database.scoped(tenant_id) as session:
             found = list(session.scalars(select(Execution).where(Execution.id.in_(execution_ids))))
         if len(found) < len(set(execution_ids)):
             raise NotFound("One of these executions does not exist.")

@@ -71,7 +71,8 @@ def execution_routes(context: ServiceContext, engine: Engine) -> APIRouter:
             only = ExecuteBody(**body.model_dump(exclude={"config_id", "execution_ids"}))
             return await start(asker, body.config_id, only, key, response)
         asker.require("editor")
-        found = await run_in_threadpool(acceptor.queued, asker.tenant_id, body.execution_ids or [])
+        tenant_id = None if asker.actor.startswith("service:") else asker.tenant_id
+        found = await run_in_threadpool(acceptor.queued, tenant_id, body.execution_ids or [])
         engine.nudge()
         accepted = [Accepted(execution_id=item.id, config_id=item.config_id, status=item.status) for item in found]
         return success(accepted, "The executions start as soon as a slot is free.")

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 
 from shared.db.executions import ENDED, UNFINISHED_DELIVERY
-from shared.db.models import Artifact, DeliveryAttempt, DeliveryTask, Execution
+from shared.db.models import Artifact, Execution
+from shared.history import remove_execution
 from shared.storage import ArtifactStore
 from shared.web import ServiceContext
 
@@ -61,7 +62,7 @@ class Housekeeper:
             )
             ids = list(session.scalars(statement.limit(_BATCH)))
         for execution_id in ids:
-            remove_execution(self._context, self._store, execution_id)
+            remove_execution(self._context.database, self._store, execution_id)
         return len(ids)
 
     def _remove_workspaces(self) -> None:
@@ -78,16 +79,3 @@ class Housekeeper:
 
     def _remove_folder(self, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def remove_execution(context: ServiceContext, store: ArtifactStore, execution_id: str) -> None:
-    """Delete an ended execution with its files, tasks and attempts."""
-    with context.database.transaction() as session:
-        tasks = select(DeliveryTask.id).where(DeliveryTask.execution_id == execution_id)
-        keys = list(session.scalars(select(Artifact.storage_key).where(Artifact.execution_id == execution_id)))
-        session.execute(delete(DeliveryAttempt).where(DeliveryAttempt.task_id.in_(tasks)))
-        session.execute(delete(DeliveryTask).where(DeliveryTask.execution_id == execution_id))
-        session.execute(delete(Artifact).where(Artifact.execution_id == execution_id))
-        session.execute(delete(Execution).where(Execution.id == execution_id))
-    for key in keys:
-        store.delete(key)

@@ -10,9 +10,7 @@ from typing import Any
 
 from shared.parameters import ParameterSpec, resolve_parameters
 from shared.plugins.files import resolve_server_path
-from shared.plugins.schema import server_path_fields
 from shared.query_spec import compile_query_spec
-from shared.stored_config import unseal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -20,7 +18,9 @@ from execution_engine.orders import ExecutionOrder, FormatOrder, Limits, SourceO
 from shared.db.models import Datasource, Delivery, Execution, Report
 from shared.errors import FieldProblem, InvalidInput, NotFound
 from shared.plugins import Plugin, PluginConfig, ReportInfo, load
+from shared.plugins.schema import server_path_fields
 from shared.settings import Settings
+from shared.stored_config import unseal
 from shared.vault import Vault
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
-from shared.cron import parse
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
@@ -13,6 +11,7 @@ from shared.clock import Clock
 from shared.db.database import Database
 from shared.db.models import Report, Schedule
 from shared.errors import NotFound, ReportHubError
+from shared.scheduling import expected_next
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,24 +83,3 @@ class Definitions:
         if schedule is None:
             raise NotFound("There is no schedule with this id.")
         return schedule
-
-
-def expected_next(schedule: Schedule, now: datetime) -> datetime | None:
-    """What `next_run_at` should be: a slot that is due stays, else the next one from now."""
-    if not schedule.is_active:
-        return None
-    if schedule.next_run_at is not None and schedule.next_run_at <= now:
-        return schedule.next_run_at
-    after = now if schedule.start_at is None or schedule.start_at <= now else _just_before(schedule.start_at)
-    following = parse(schedule.cron_expression).next(after, schedule.timezone)
-    if following is None or (schedule.end_at is not None and following > schedule.end_at):
-        return None
-    return following
-
-
-def _just_before(moment: datetime) -> datetime:
-    return moment.replace(microsecond=0) - datetime.resolution
-
-
-def _of(tenant_id: int | None) -> tuple[bool, ...]:
-    return () if tenant_id is None else (Schedule.tenant_id == tenant_id,)  # type: ignore[return-value]

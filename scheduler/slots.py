@@ -7,6 +7,7 @@ once whoever is killed when, and what was not executed is a row, too, with its r
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -98,21 +99,22 @@ class SlotMaker:
         return rows
 
     def _due_slots(self, schedule: Schedule, now: datetime) -> tuple[list[datetime], int]:
-        """The latest slots up to now, oldest first, and how many older ones are left out."""
+        """The latest slots up to now, oldest first, and how many older ones are left out (at least that many)."""
         assert schedule.next_run_at is not None
-        slots = [schedule.next_run_at]
-        left_out = 0
+        slots = deque([schedule.next_run_at], _MISSED_SHOWN)
+        count = 1
         cron = parse(schedule.cron_expression)
-        for slot in cron.between(schedule.next_run_at, now, schedule.timezone):
-            if schedule.end_at is not None and slot > schedule.end_at:
-                break
+        until = now if schedule.end_at is None else min(now, schedule.end_at)
+        for slot in cron.between(schedule.next_run_at, until, schedule.timezone):
             slots.append(slot)
-            if len(slots) > _MISSED_SHOWN:
-                slots.pop(0)
-                left_out += 1
-                if left_out > _MAX_WALK:
-                    break
-        return slots, left_out
+            count += 1
+            if count > _MAX_WALK:  # a very long outage: only its last day is looked at closely
+                last_day = cron.between(max(slot, until - timedelta(days=1)), until, schedule.timezone)
+                latest = deque(last_day, _MISSED_SHOWN)
+                count += len(latest)
+                slots.extend(latest)
+                break
+        return list(slots), count - len(slots)
 
     def _next(self, schedule: Schedule, after: datetime) -> datetime | None:
         try:

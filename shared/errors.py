@@ -2,7 +2,8 @@
 
 ReportHubError
 ├── InvalidInput            422  the caller's data; `details` names each field
-│   └── MalformedRequest    400
+│   ├── MalformedRequest    400
+│   └── UnsupportedBody     415
 ├── NotAuthenticated        401
 ├── NotAllowed              403
 ├── NotFound                404
@@ -88,6 +89,11 @@ class MalformedRequest(InvalidInput):
     status = 400
 
 
+class UnsupportedBody(InvalidInput):
+    code = "UNSUPPORTED_MEDIA_TYPE"
+    status = 415
+
+
 class NotAuthenticated(ReportHubError):
     code = "NOT_AUTHENTICATED"
     status = 401
@@ -104,8 +110,14 @@ class NotFound(ReportHubError):
 
 
 class Conflict(ReportHubError):
+    """`current_version` is set when somebody else changed the row meanwhile."""
+
     code = "CONFLICT"
     status = 409
+
+    def __init__(self, message: str, *, hint: str | None = None, current_version: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.current_version = current_version
 
 
 class TooManyRequests(ReportHubError):
@@ -266,6 +278,8 @@ def error_from_dict(stored: Mapping[str, Any]) -> ReportHubError:
         error.retry_after = None if seconds is None else timedelta(seconds=seconds)
     if isinstance(error, TooManyRequests):
         error.retry_after = timedelta(seconds=stored.get("retry_after") or 1)
+    if isinstance(error, Conflict):
+        error.current_version = stored.get("current_version")
     error.details = tuple(FieldProblem(item["field"], item["message"]) for item in stored.get("details", ()))
     return error
 

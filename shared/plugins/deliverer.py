@@ -91,6 +91,15 @@ class Deliverer(Plugin[ConfigT]):
 
     is_addressed: ClassVar[bool] = False
 
+    @classmethod
+    def clean_address(cls, address: str) -> str:
+        """The address of a recipient in its normal form, checked when it is saved; for addressed deliverers.
+
+        Raises:
+            ValueError: with a sentence that says what is wrong; it does not repeat the address.
+        """
+        return address.strip()
+
     @abstractmethod
     def target(self) -> str:
         """Where it goes, for people and logs, without secrets: `sftp://files.example.com/in`."""

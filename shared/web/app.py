@@ -23,10 +23,11 @@ from shared.clock import Clock
 from shared.db.clock import DatabaseClock
 from shared.db.database import Database
 from shared.db.migrate import check_schema
-from shared.errors import NotAllowed, ReportHubError, ServiceUnavailable
+from shared.errors import FieldProblem, InvalidInput, NotAllowed, ReportHubError, ServiceUnavailable
 from shared.ids import request_id_from
 from shared.settings import Settings
 from shared.vault import Vault, open_vault
+from shared.web.body import check_body
 from shared.web.errors import ERROR_RESPONSES, error_response, install_error_handlers
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -81,6 +82,7 @@ def create_app(
         version=__version__,
         lifespan=lifespan,
         responses=ERROR_RESPONSES,
+        dependencies=[Depends(_known_query_only)],
         generate_unique_id_function=_operation_id,
         max_body_size=context.settings.max_body_bytes,
     )
@@ -145,9 +147,27 @@ async def _answer(
         _check_origin(request, context.settings)
         if request.url.path.startswith("/api"):
             request.state.principal = await run_in_threadpool(context.authenticator.authenticate, request.headers)
+            await check_body(request)
     except ReportHubError as error:
         return error_response(request, error)
     return await call_next(request)
+
+
+def _known_query_only(request: Request) -> None:
+    """Dependency of every route: a misspelt query parameter is an error, not a filter that silently does nothing."""
+    route = request.scope.get("route")
+    if not isinstance(route, APIRoute):
+        return
+    known = _query_names(route.dependant)
+    unknown = sorted(set(request.query_params) - known)
+    if unknown:
+        message = f"There is no such query parameter; known: {', '.join(sorted(known)) or 'none'}."
+        raise InvalidInput(message, details=[FieldProblem(name[:64], message) for name in unknown[:10]])
+
+
+def _query_names(dependant: Any) -> set[str]:
+    names = {field.alias for field in dependant.query_params}
+    return names.union(*(_query_names(child) for child in dependant.dependencies))
 
 
 def _check_origin(request: Request, settings: Settings) -> None:

@@ -28,7 +28,7 @@ _CODES = {400: "MALFORMED_REQUEST", 404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED",
 
 ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
     code: {"model": ErrorEnvelope, "description": HTTPStatus(code).phrase}
-    for code in (400, 401, 403, 404, 409, 413, 422, 429, 502, 503)
+    for code in (400, 401, 403, 404, 409, 413, 415, 422, 429, 502, 503)
 }
 """For the OpenAPI of every service: each refusal has the form of ErrorEnvelope."""
 
@@ -45,8 +45,8 @@ def error_response(request: Request, error: ReportHubError, headers: dict[str, s
     }
     if isinstance(error, SourceRejected) and error.line is not None:
         content |= {"line": error.line, "column": error.column}
-    if isinstance(error, Conflict) and isinstance(getattr(error, "current_version", None), int):
-        content["current_version"] = error.current_version  # type: ignore[attr-defined]
+    if isinstance(error, Conflict) and error.current_version is not None:
+        content["current_version"] = error.current_version
     headers = dict(headers or {})
     if isinstance(error, TooManyRequests):
         headers["Retry-After"] = str(math.ceil(error.retry_after.total_seconds()))
