@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from shared.clock import Clock
@@ -83,3 +83,7 @@ class Definitions:
         if schedule is None:
             raise NotFound("There is no schedule with this id.")
         return schedule
+
+
+def _of(tenant_id: int | None) -> tuple[ColumnElement[bool], ...]:
+    return () if tenant_id is None else (Schedule.tenant_id == tenant_id,)
