@@ -1,0 +1,104 @@
+"""Names and places of files: clean names, unique names, paths that stay inside their root."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from shared.errors import FieldProblem, InvalidInput
+
+_MAX_BYTES = 200
+"""Room for a suffix and for temporary names within the 255 bytes of common file systems."""
+_SEPARATING = re.compile(r'[/\\:*?"<>|$`\x00-\x1f\x7f-\x9f\u2028\u2029]+')
+_DEVICES = re.compile(r"(con|prn|aux|nul|conin\$?|conout\$?|clock\$?|(com|lpt)[0-9¹²³])\s*(\..*)?\Z", re.IGNORECASE)
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn"}
+
+
+def clean_file_name(name: str, extension: str) -> str:
+    """A name that every file system, mail client and shell takes as it is; never empty.
+
+    Control, bidi and zero-width characters vanish, separators and shell characters become `_`, device names of
+    Windows get a `_` in front, the extension is the format's, and 200 bytes of UTF-8 are the limit. Normal form: NFC.
+
+    Args:
+        name: with or without the extension.
+        extension: without the dot.
+    """
+    text = unicodedata.normalize("NFC", _SEPARATING.sub("_", name))
+    text = "".join(character for character in text if unicodedata.category(character) not in _INVISIBLE)
+    ending = f".{extension}" if extension else ""
+    stem = text[: -len(ending)] if ending and text.lower().endswith(ending.lower()) else text
+    stem = _trimmed(" ".join(stem.split()))
+    if _DEVICES.match(stem):
+        stem = f"_{stem}"
+    stem = _trimmed(_cut(stem, _MAX_BYTES - len(ending.encode())))
+    return (stem or "report") + ending
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """The same names, repeated ones (whatever their case) with `-2`, `-3` … before the extension."""
+    taken: set[str] = set()
+    found = []
+    for name in names:
+        candidate, number = name, 1
+        path = PurePosixPath(name)
+        while candidate.casefold() in taken:
+            number += 1
+            candidate = f"{path.stem}-{number}{path.suffix}"
+        taken.add(candidate.casefold())
+        found.append(candidate)
+    return found
+
+
+def clean_folder(relative: str) -> PurePosixPath:
+    """A relative folder, each step cleaned; `..`, absolute paths and drive letters are refused.
+
+    Raises:
+        InvalidInput: it does not stay below its root.
+    """
+    steps = relative.replace("\\", "/").split("/")
+    if relative.startswith(("/", "\\", "~")) or ".." in steps or re.match(r"[A-Za-z]:", relative) or "\x00" in relative:
+        raise InvalidInput("A folder must be relative and must not contain '..'.")
+    return PurePosixPath(*(clean_file_name(step, "") for step in steps if step not in ("", ".")))
+
+
+def confine(root: Path, relative: str | PurePosixPath) -> Path:
+    """The real path of `relative` below `root`, links followed.
+
+    Raises:
+        InvalidInput: it leads outside.
+    """
+    real_root = root.resolve()
+    path = (real_root / relative).resolve()
+    if not path.is_relative_to(real_root):
+        raise InvalidInput("The path leads outside of the allowed folder.")
+    return path
+
+
+def resolve_server_path(path: str, allowed_roots: Sequence[Path]) -> Path:
+    """The real path of what a configuration names; a relative one is below the first root.
+
+    Raises:
+        InvalidInput: it lies outside all allowed folders.
+    """
+    message = "The path is outside of the folders that this server allows."
+    if "\x00" in path or not allowed_roots:
+        raise InvalidInput(message, details=[FieldProblem("path", message)])
+    real = (allowed_roots[0] / path).resolve()
+    if any(real.is_relative_to(root.resolve()) for root in allowed_roots):
+        return real
+    raise InvalidInput(
+        message,
+        hint="Put the file there, or have the operator add its folder to REPORT_HUB_ALLOWED_FOLDERS.",
+        details=[FieldProblem("path", message)],
+    )
+
+
+def _trimmed(text: str) -> str:
+    return text.strip(" ").rstrip(". ").lstrip("-~ ") if text.strip("._ ") else ""
+
+
+def _cut(text: str, limit: int) -> str:
+    return text.encode()[:limit].decode(errors="ignore")
