@@ -7,6 +7,21 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+_MEANING = b"report_hub.meaning"
+_DECIMAL = b"decimal"
+
+
+def decimal_text(name: str) -> pa.Field:
+    """A field of exact decimals as text, for sources whose numbers have no fixed scale (`numeric`, a computed sum).
+
+    Converters treat it as a number: right-aligned, a real number in a workbook where 15 digits suffice.
+    """
+    return pa.field(name, pa.string(), metadata={_MEANING: _DECIMAL})
+
+
+def is_decimal_text(field: pa.Field) -> bool:
+    return bool(field.metadata) and field.metadata.get(_MEANING) == _DECIMAL
+
 
 def string_bytes(array: pa.Array) -> npt.NDArray[np.uint8]:
     """The used part of a (large_)string or (large_)binary array's data buffer, without a copy; NULLs take no bytes."""
