@@ -1,0 +1,70 @@
+"""Arrow columns of any type, reduced to the types that worksheet cells are made from."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import date, datetime, time
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import types
+
+
+def plain(array: pa.Array, timezone: str) -> pa.Array:
+    """The column as null, text, boolean, number, date32, timestamp without zone, time or duration.
+
+    Times with a zone become wall time in `timezone`; binary becomes Base64; lists, structs and maps become JSON.
+    """
+    kind = array.type
+    if isinstance(kind, pa.ExtensionType | pa.BaseExtensionType):
+        if kind.extension_name == "arrow.uuid":
+            return _texts(array, str)
+        return plain(array.storage, timezone)
+    if types.is_dictionary(kind):
+        return plain(array.dictionary_decode(), timezone)
+    if types.is_run_end_encoded(kind):
+        return plain(pc.run_end_decode(array), timezone)
+    if types.is_string_view(kind) or types.is_large_string(kind):
+        return array.cast(pa.string())
+    if types.is_timestamp(kind) and kind.tz is not None:
+        return pc.local_timestamp(array.cast(pa.timestamp(kind.unit, timezone)))
+    if types.is_date64(kind):
+        return array.cast(pa.date32())
+    if types.is_float16(kind):
+        return array.cast(pa.float32())
+    if _is_binary(kind):
+        return _texts(array, _base64)
+    if types.is_nested(kind) or types.is_interval(kind):
+        return _texts(array, _json)
+    return array
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    return bool(
+        types.is_binary(kind)
+        or types.is_large_binary(kind)
+        or types.is_fixed_size_binary(kind)
+        or types.is_binary_view(kind)
+    )
+
+
+def _texts(array: pa.Array, text: Any) -> pa.Array:
+    return pa.array([None if value is None else text(value) for value in array.to_pylist()], pa.string())
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode("ascii")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=_json_leaf)
+
+
+def _json_leaf(value: object) -> str:
+    if isinstance(value, bytes):
+        return _base64(value)
+    if isinstance(value, date | datetime | time):
+        return value.isoformat()
+    return str(value)
