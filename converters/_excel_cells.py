@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from pyarrow import types
 
 from converters._excel_text import escape, rewrite, utf16_length
+from converters._excel_values import PER_SECOND, duration_texts, float_texts
 from shared.errors import ConversionRejected
 
 DIGITS = 15
@@ -21,7 +22,6 @@ _FIRST_DAY = 61  # 1900-03-01: before it spreadsheets disagree, for Excel knows 
 _LAST_DAY = 2_958_465  # 9999-12-31
 _TEXT_OPEN = ' t="inlineStr"><is><t xml:space="preserve">'
 _TEXT_CLOSE = "</t></is></c>"
-_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +112,8 @@ def _integers(array: pa.Array, style: str) -> Cells:
 
 
 def _floats(array: pa.Array, style: str) -> Cells:
-    texts = array.cast(pa.string())
-    is_finite = pc.is_finite(array)
-    if pc.all(is_finite).as_py() is not False:
-        return _numbers(texts, style)
-    infinity = pc.if_else(pc.greater(array, 0.0), "Infinity", "-Infinity")
-    return _mixed(texts, is_finite, pc.if_else(pc.is_nan(array), "NaN", infinity), style)
+    texts = float_texts(array)
+    return _mixed(texts, pc.is_finite(array), texts, style)
 
 
 def _decimals(array: pa.Array, style: str) -> Cells:
@@ -152,7 +148,7 @@ def _number_texts(array: pa.Array, style: str) -> Cells:
 
 def _in_days(array: pa.Array) -> pa.Array:
     ticks = array.cast(pa.int32()) if types.is_time32(array.type) else array.cast(pa.int64())
-    return pc.divide(ticks.cast(pa.float64(), safe=False), float(86_400 * _PER_SECOND[array.type.unit]))
+    return pc.divide(ticks.cast(pa.float64(), safe=False), float(86_400 * PER_SECOND[array.type.unit]))
 
 
 def _days(array: pa.Array, days: pa.Array, style: str) -> Cells:
@@ -170,18 +166,5 @@ def _durations(array: pa.Array, style: str) -> Cells:
     numbers = days.cast(pa.string())
     if pc.all(is_positive).as_py() is not False:
         return _numbers(numbers, style)
-    texts = pa.array([None if ticks is None else _clock(ticks, array.type.unit) for ticks in _ticks(array)])
-    return _mixed(numbers, is_positive, texts, style)
-
-
-def _ticks(array: pa.Array) -> list[int | None]:
-    ticks: list[int | None] = array.cast(pa.int64()).to_pylist()
-    return ticks
-
-
-def _clock(ticks: int, unit: str) -> str:
-    """A duration as -h:mm:ss.ffffff: a spreadsheet cannot show a negative one."""
-    per_second = _PER_SECOND[unit]
-    seconds, rest = divmod(abs(ticks), per_second)
-    fraction = f".{rest:0{len(str(per_second)) - 1}d}".rstrip("0") if rest else ""
-    return f"{'-' if ticks < 0 else ''}{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{fraction}"
+    # A spreadsheet cannot show a negative duration.
+    return _mixed(numbers, is_positive, duration_texts(array), style)

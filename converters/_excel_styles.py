@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
+from converters._excel_values import PER_SECOND
 from shared.plugins.arrow_text import is_decimal_text
 
 _FIRST_OWN_FORMAT = 164
@@ -105,7 +105,7 @@ def _fraction(sample: pa.Array) -> str:
     """`.000` where a value of the sample has a fraction of a second."""
     if sample.type.unit == "s":
         return ""
-    per_second: Any = {"ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}[sample.type.unit]
+    per_second = PER_SECOND[sample.type.unit]
     ticks = sample.cast(pa.int32() if types.is_time32(sample.type) else pa.int64())
     whole = pc.multiply(pc.divide(ticks, per_second), per_second)
     return ".000" if pc.any(pc.not_equal(whole, ticks)).as_py() else ""

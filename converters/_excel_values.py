@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
+PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+
 
 def plain(array: pa.Array, timezone: str) -> pa.Array:
     """The column as null, text, boolean, number, date32, timestamp without zone, time or duration.
@@ -39,6 +41,29 @@ def plain(array: pa.Array, timezone: str) -> pa.Array:
     if types.is_nested(kind) or types.is_interval(kind):
         return _texts(array, _json)
     return array
+
+
+def duration_texts(array: pa.Array) -> pa.Array:
+    """Durations as h:mm:ss.ffffff."""
+    unit = array.type.unit
+    ticks = array.cast(pa.int64()).to_pylist()
+    return pa.array([None if count is None else _clock(count, PER_SECOND[unit]) for count in ticks], pa.string())
+
+
+def float_texts(array: pa.Array) -> pa.Array:
+    """The shortest text that reads back as the same number; NaN, Infinity and -Infinity by name."""
+    texts = array.cast(pa.string())
+    is_finite = pc.is_finite(array)
+    if pc.all(is_finite).as_py() is not False:
+        return texts
+    infinity = pc.if_else(pc.greater(array, 0.0), "Infinity", "-Infinity")
+    return pc.if_else(is_finite, texts, pc.if_else(pc.is_nan(array), "NaN", infinity))
+
+
+def _clock(ticks: int, per_second: int) -> str:
+    seconds, rest = divmod(abs(ticks), per_second)
+    fraction = f".{rest:0{len(str(per_second)) - 1}d}".rstrip("0") if rest else ""
+    return f"{'-' if ticks < 0 else ''}{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{fraction}"
 
 
 def _is_binary(kind: pa.DataType) -> bool:

@@ -1,0 +1,160 @@
+"""PDF documents, written by our own kernels: a table that wraps instead of cutting, in an embedded font.
+
+Text of the scripts that DejaVu Sans has (Latin, Greek, Cyrillic, Armenian, Hebrew, Arabic …) is drawn; characters
+without a glyph appear as boxes, can still be copied, and are reported. Times with a zone are shown as wall time in
+the report's time zone.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Literal
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field
+
+from converters._excel_totals import Number, add, sum_of, total_text, totaled_columns
+from converters._pdf_count import count_rows
+from converters._pdf_document import Document, Properties
+from converters._pdf_font import Font, typeface
+from converters._pdf_text import is_number, is_solid, texts
+from converters._pdf_widths import TableSample, choose_page
+from shared.errors import ConversionRejected
+from shared.plugins import Control, Converter, PluginConfig, ReportInfo
+
+_THREADS = 2
+_SAMPLE = 2_000
+_BLOCK_ROWS, _BLOCK_CELLS, _BLOCK_BYTES = 4_096, 65_536, 1 << 20
+_LONGEST_TEXT = 1_000_000
+_NAMED_CHARACTERS = 20
+
+
+class PdfConfig(PluginConfig):
+    title: str | None = Field(None, title="Title", description="Title on the first page; default: the report's name.")
+    subtitle: str | None = Field(None, title="Subtitle", description="A line below the title.")
+    orientation: Literal["auto", "portrait", "landscape"] = Field(
+        "auto", title="Orientation", description="auto: portrait where the table fits, else landscape."
+    )
+    page_size: Literal["A4", "letter"] = Field("A4", title="Paper", description="Size of the pages.")
+    totals: list[str] = Field(
+        [], title="Totals", description="Columns whose sums appear in a last row.", examples=[["amount", "quantity"]]
+    )
+    creator: str = Field("Report Hub", title="Author", description="Creator in the document's properties.")
+
+
+class PdfConverter(Converter[PdfConfig]):
+    kind = "pdf"
+    title = "PDF document"
+    config_model = PdfConfig
+    drivers = ("fontTools", "arabic_reshaper", "bidi")
+    extension = "pdf"
+    media_type = "application/pdf"
+
+    def write(self, batches: pa.RecordBatchReader, sink: BinaryIO, info: ReportInfo, control: Control) -> int:
+        schema, config = batches.schema, self.config
+        totaled = totaled_columns(schema, config.totals)
+        sums: list[Number] = [0] * len(totaled)
+        blocks = _blocks(batches, control)
+        first = next(blocks, None)
+        fonts = (Font(typeface("DejaVuSans.ttf"), "F1"), Font(typeface("DejaVuSans-Bold.ttf"), "F2"))
+        numeric = [is_number(field) for field in schema]
+        sample = pa.RecordBatch.from_pylist([], schema=schema) if first is None else first.slice(0, _SAMPLE)
+        columns = [texts(column, info.timezone) for column in sample.columns]
+        table = TableSample(schema.names, columns, [is_solid(field) for field in schema], totaled)
+        page = choose_page(table, fonts, config.orientation, config.page_size)
+        title = config.title or info.name
+        row_count = 0
+        with ThreadPoolExecutor(_THREADS) as pool:
+            properties = Properties(title, config.creator, info.generated_at)
+            document = Document(sink, page, fonts, properties, numeric, pool)
+            self._write_title(document, title, info)
+            document.begin_table(schema.names)
+            for block in itertools.chain([] if first is None else [first], blocks):
+                columns = list(pool.map(lambda column: texts(column, info.timezone), block.columns))
+                _reject_long_text(columns, schema.names, row_count + 1)
+                if columns:
+                    document.rows(columns, row_count)
+                sums = [add(total, sum_of(block.column(index))) for total, index in zip(sums, totaled, strict=True)]
+                row_count += block.num_rows
+            if totaled:
+                document.total(_total_cells(schema, dict(zip(totaled, sums, strict=True))))
+            document.end_table()
+            _write_notes(document, info.notes, row_count)
+            missing = document.finish()
+        if missing:
+            info.warnings.append(_missing_glyphs(missing))
+        return row_count
+
+    def count_rows(self, path: Path, control: Control) -> int | None:
+        return count_rows(path, control)
+
+    def _write_title(self, document: Document, title: str, info: ReportInfo) -> None:
+        document.paragraphs([title], 1_400, is_bold=True)
+        if self.config.subtitle:
+            document.paragraphs([self.config.subtitle], 1_000)
+        document.skip(200)
+        facts = [f"{label}: {'' if value is None else value}" for label, value in info.parameters.items()]
+        moment = _wall_time(info.scheduled_for, info.timezone)
+        document.paragraphs(["   ·   ".join([moment, *facts])], 800, is_grey=True)
+        document.skip(600)
+
+
+def _blocks(batches: pa.RecordBatchReader, control: Control) -> Iterator[pa.RecordBatch]:
+    """The batches in pieces small enough to be laid out at once."""
+    written = 0
+    for batch in batches:
+        rows = min(_BLOCK_ROWS, _BLOCK_CELLS // max(1, batch.num_columns))
+        if batch.num_rows:
+            rows = max(1, min(rows, batch.num_rows * _BLOCK_BYTES // max(1, batch.nbytes)))
+        for start in range(0, batch.num_rows, rows):
+            control.check()
+            yield batch.slice(start, rows)
+        written += batch.num_rows
+        control.report("convert", written)
+
+
+def _reject_long_text(columns: list[pa.Array], names: list[str], first_row: int) -> None:
+    for name, column in zip(names, columns, strict=True):
+        lengths = pc.binary_length(column)
+        if (pc.max(lengths).as_py() or 0) > _LONGEST_TEXT:
+            row = first_row + pc.index(pc.greater(lengths, _LONGEST_TEXT), True).as_py()
+            raise ConversionRejected(
+                f"Row {row} of column {name} holds a text of more than {_LONGEST_TEXT:,} bytes, too long to print.",
+                hint="Shorten it in the query, or choose another format.",
+            )
+
+
+def _total_cells(schema: pa.Schema, totals: dict[int, Number]) -> list[str]:
+    cells = ["" for _ in schema]
+    for index, total in totals.items():
+        cells[index] = total_text(total)
+    if 0 not in totals:
+        cells[0] = "Total"
+    return cells
+
+
+def _write_notes(document: Document, notes: list[str], row_count: int) -> None:
+    if row_count == 0:
+        document.skip(600)
+        document.paragraphs(["No rows."], 800, is_grey=True)
+    if notes:
+        document.skip(1_000)
+        document.paragraphs(["Notes"], 900, is_bold=True)
+        document.paragraphs(notes, 800)
+
+
+def _missing_glyphs(characters: list[str]) -> str:
+    named = " ".join(f"{character} (U+{ord(character):04X})" for character in characters[:_NAMED_CHARACTERS])
+    more = " …" if len(characters) > _NAMED_CHARACTERS else ""
+    count = len(characters)
+    return f"{count} {'character has' if count == 1 else 'characters have'} no glyph in the PDF's font: {named}{more}"
+
+
+def _wall_time(moment: datetime, timezone: str) -> str:
+    return f"{moment.astimezone(ZoneInfo(timezone)):%Y-%m-%d %H:%M} {timezone}"
