@@ -41,6 +41,22 @@ SECRET_TABLES = {
         "bigquery": r"information_schema",
     }.items()
 }
+HARMLESS_TABLES = {
+    "clickhouse": frozenset(["system.numbers", "system.numbers_mt", "system.one", "system.zeros", "system.zeros_mt"])
+}
+"""Generators that live in a system schema."""
+STATEMENTS_IN_BRACKETS = {
+    "duckdb": frozenset(
+        re.findall(
+            r"\w+",
+            """
+    ANALYZE ATTACH BEGIN CALL CHECKPOINT COMMIT COPY DEALLOCATE DESC DESCRIBE DETACH EXECUTE EXPLAIN EXPORT FORCE
+    IMPORT INSTALL LOAD PRAGMA PREPARE RESET ROLLBACK SET SHOW SUMMARIZE USE VACUUM
+    """,
+        )
+    )
+}
+"""Words that begin a statement, `FROM (SHOW TABLES)`, where the parser sees a table with an alias."""
 TSQL_TABLE_HINTS = frozenset(
     ["NOLOCK", "READUNCOMMITTED", "READCOMMITTED", "READPAST", "NOEXPAND", "FORCESEEK", "FORCESCAN", "SNAPSHOT"]
 )
@@ -87,6 +103,13 @@ def allowed_functions(dialect: str) -> frozenset[str]:
 
 
 @functools.cache
+def parser_functions() -> frozenset[str]:
+    """Names of the parser's own classes of functions that were reviewed and do no harm."""
+    return frozenset(json.loads((files("shared.sql") / "parser_functions.json").read_text(encoding="utf-8"))["allow"])
+
+
+@functools.cache
 def _lists() -> dict[str, dict[str, list[str]]]:
-    lists: dict[str, dict[str, list[str]]] = json.loads((files("shared.sql") / "functions.json").read_text())
+    text = (files("shared.sql") / "functions.json").read_text(encoding="utf-8")
+    lists: dict[str, dict[str, list[str]]] = json.loads(text)
     return lists
