@@ -22,8 +22,12 @@ _MAX_RESULT = 65_536
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _PLACEHOLDER = re.compile(r"([a-z_][a-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)?)(?::(.+))?\Z", re.DOTALL)
 _DIRECTIVES = set("aAbBdHIjmMpuUVyYGSzZ")
+_UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
+_UTC_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(?:\.[0-9]{6})?\+00:00")
 NAMES = ("report", "date", "time", "datetime", "scheduled_for", "execution_id", "rows")
 """Names that every template may use, besides `param.<name>`."""
+_TEXTS = frozenset({"report", "time", "execution_id", "rows"})
+"""Those of them that take no date format."""
 
 
 def template_context(
@@ -35,8 +39,9 @@ def template_context(
     rows: int,
     parameters: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The values by name. Dates and times are the logical time in the schedule's zone."""
-    local = scheduled_for.astimezone(ZoneInfo(timezone))
+    """The values by name. Dates and times are in the schedule's zone, also those of parameters (values or JSON)."""
+    zone = ZoneInfo(timezone)
+    local = scheduled_for.astimezone(zone)
     return {
         "report": report,
         "date": local.date(),
@@ -45,7 +50,7 @@ def template_context(
         "scheduled_for": local,
         "execution_id": execution_id,
         "rows": rows,
-        **{f"param.{name}": _readable(value) for name, value in parameters.items()},
+        **{f"param.{name}": _readable(value, zone) for name, value in parameters.items()},
     }
 
 
@@ -65,9 +70,12 @@ def render(template: str, context: Mapping[str, Any], escape: Callable[[str], st
             text = _formatted(flat[name], pattern, name)
             text = escape(text) if escape else text
         parts.append(text)
-        length += len(text)
+        length += len(text.encode(errors="surrogatepass"))
         if length > _MAX_RESULT:
-            raise InvalidInput("The template's result is longer than 64 kB.")
+            raise InvalidInput(
+                "The template's result is longer than 64 kB.",
+                hint="Shorten the template or the values of its parameters.",
+            )
     return "".join(parts)
 
 
@@ -81,7 +89,12 @@ def check_template(template: str, known_names: Collection[str]) -> None:
 def _parsed(template: str) -> Iterator[tuple[str, str | None, str | None]]:
     """(text, None, None) for text and ("", name, format) for placeholders."""
     if len(template) > _MAX_TEMPLATE:
-        raise InvalidInput("The template is longer than 64 kB.")
+        raise InvalidInput("The template is longer than 64 kB.", hint="Shorten it.")
+    if _UNSENDABLE.search(template):
+        raise InvalidInput(
+            "The template has a character that no text can hold (code zero, half a surrogate).",
+            hint="Remove that character.",
+        )
     position = 0
     for token in _TOKEN.finditer(template):
         if token.start() > position:
@@ -106,6 +119,8 @@ def _placeholder(inside: str) -> tuple[str, str | None]:
         )
     name, pattern = match.groups()
     if pattern is not None:
+        if name in _TEXTS:
+            raise _no_date(name)
         _check_format(pattern)
     return name, pattern
 
@@ -122,21 +137,34 @@ def _check_format(pattern: str) -> None:
 def _formatted(value: Any, pattern: str | None, name: str) -> str:
     if pattern is None:
         return value.isoformat(timespec="seconds") if isinstance(value, datetime) else str(value)
+    if value == "":  # an optional parameter without a value
+        return ""
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
             value = datetime.fromisoformat(value)
     if not isinstance(value, date):
-        raise InvalidInput(f"{{{name}}} is no date, so it takes no date format.")
+        raise _no_date(name)
     return value.strftime(pattern)
 
 
-def _readable(value: Any) -> Any:
+def _no_date(name: str) -> InvalidInput:
+    hint = "Write {datetime:%H-%M}." if name == "time" else f"Write {{{name}}}."
+    return InvalidInput(f"{{{name}}} is no date, so it takes no date format.", hint=hint)
+
+
+def _readable(value: Any, zone: ZoneInfo) -> Any:
     if value is None:
         return ""
     if isinstance(value, (list, tuple)):
-        return ", ".join(str(item) for item in value)
+        return ", ".join(_formatted(_readable(item, zone), None, "") for item in value)
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, str) and _UTC_MOMENT.fullmatch(value):  # a moment that was stored as JSON
+        with contextlib.suppress(ValueError):
+            value = datetime.fromisoformat(value)
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        with contextlib.suppress(OverflowError):
+            return value.astimezone(zone)
     return value
 
 

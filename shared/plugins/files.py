@@ -26,8 +26,11 @@ def clean_file_name(name: str, extension: str) -> str:
         name: with or without the extension.
         extension: without the dot.
     """
-    text = unicodedata.normalize("NFC", _SEPARATING.sub("_", name))
+    # Normalised twice: some characters become separators (U+1FEF is a back-tick), others compose once what stood
+    # between them is gone.
+    text = _SEPARATING.sub("_", unicodedata.normalize("NFC", name))
     text = "".join(character for character in text if unicodedata.category(character) not in _INVISIBLE)
+    text = unicodedata.normalize("NFC", text)
     ending = f".{extension}" if extension else ""
     stem = text[: -len(ending)] if ending and text.lower().endswith(ending.lower()) else text
     stem = _trimmed(" ".join(stem.split()))
@@ -60,7 +63,10 @@ def clean_folder(relative: str) -> PurePosixPath:
     """
     steps = relative.replace("\\", "/").split("/")
     if relative.startswith(("/", "\\", "~")) or ".." in steps or re.match(r"[A-Za-z]:", relative) or "\x00" in relative:
-        raise InvalidInput("A folder must be relative and must not contain '..'.")
+        raise InvalidInput(
+            "A folder must be relative and must not contain '..'.",
+            hint="Write it like out/2026, without a drive or root.",
+        )
     return PurePosixPath(*(clean_file_name(step, "") for step in steps if step not in ("", ".")))
 
 
@@ -68,12 +74,14 @@ def confine(root: Path, relative: str | PurePosixPath) -> Path:
     """The real path of `relative` below `root`, links followed.
 
     Raises:
-        InvalidInput: it leads outside.
+        InvalidInput: it leads outside, or nowhere (a link that leads to itself, NUL).
     """
     real_root = root.resolve()
-    path = (real_root / relative).resolve()
+    path = _real(real_root / relative)
     if not path.is_relative_to(real_root):
-        raise InvalidInput("The path leads outside of the allowed folder.")
+        raise InvalidInput(
+            "The path leads outside of the allowed folder.", hint="Name a file below it; links must stay below it too."
+        )
     return path
 
 
@@ -81,19 +89,30 @@ def resolve_server_path(path: str, allowed_roots: Sequence[Path]) -> Path:
     """The real path of what a configuration names; a relative one is below the first root.
 
     Raises:
-        InvalidInput: it lies outside all allowed folders.
+        InvalidInput: it lies outside all allowed folders, or leads nowhere.
     """
+    if allowed_roots:
+        real = _real(allowed_roots[0] / path)
+        if any(real.is_relative_to(root.resolve()) for root in allowed_roots):
+            return real
     message = "The path is outside of the folders that this server allows."
-    if "\x00" in path or not allowed_roots:
-        raise InvalidInput(message, details=[FieldProblem("path", message)])
-    real = (allowed_roots[0] / path).resolve()
-    if any(real.is_relative_to(root.resolve()) for root in allowed_roots):
-        return real
     raise InvalidInput(
         message,
         hint="Put the file there, or have the operator add its folder to REPORT_HUB_ALLOWED_FOLDERS.",
         details=[FieldProblem("path", message)],
     )
+
+
+def _real(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # no access, a link to itself, NUL or half a surrogate
+        message = "The path cannot be followed."
+        raise InvalidInput(
+            message,
+            hint="Look for a link to itself, a folder without access, or a character that paths cannot hold.",
+            details=[FieldProblem("path", message)],
+        ) from error
 
 
 def _trimmed(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import unicodedata
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -37,6 +38,14 @@ def test_names_of_the_corpus_are_kept_or_cleaned(case: dict[str, Any]) -> None:
 def test_whatever_the_name_the_invariants_hold(name: str) -> None:
     cleaned = clean_file_name(name, "csv")
     _hold_invariants(cleaned, "csv")
+    assert clean_file_name(cleaned, "csv") == cleaned
+
+
+@pytest.mark.parametrize("name", ["\u1fefid\u1fef", "e\u200d\u0301", "<\u200d\u0338", "x\u0301" * 150])
+def test_names_that_change_when_normalised_are_clean_the_first_time(name: str) -> None:
+    cleaned = clean_file_name(name, "csv")
+    _hold_invariants(cleaned, "csv")
+    assert "`" not in cleaned
     assert clean_file_name(cleaned, "csv") == cleaned
 
 
@@ -91,3 +100,20 @@ def test_a_path_below_any_allowed_root_is_its_real_path(tmp_path: Path) -> None:
     assert resolve_server_path(str(second / "y.db"), [first, second]) == second / "y.db"
     with pytest.raises(InvalidInput):
         resolve_server_path("/etc/passwd", [first, second])
+
+
+@pytest.mark.parametrize("path", ["loop/x", "a\x00b", "\ud800"])
+def test_a_path_that_leads_nowhere_is_refused_as_input(tmp_path: Path, path: str) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    if path == "loop/x" and sys.version_info >= (3, 13):
+        pytest.skip("Since Python 3.13 such a link is left as it is.")
+    with pytest.raises(InvalidInput):
+        confine(tmp_path, path)
+    with pytest.raises(InvalidInput):
+        resolve_server_path(path, [tmp_path])
+
+
+def test_a_server_without_allowed_folders_allows_no_path() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        resolve_server_path("/etc/passwd", [])
+    assert refused.value.hint
