@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from shared.cron import check_timezone
-from shared.parameters import ParameterSpec, resolve_parameters
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from execution_engine.preparing import check_formats, plain
+from shared.cron import check_timezone
 from shared.db.executions import audit_execution, new_execution
 from shared.db.models import Datasource, Delivery, Execution, Report
 from shared.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from shared.executions import ExecuteBody
+from shared.parameters import ParameterSpec, resolve_parameters
 from shared.web import ServiceContext
 
 _KEY_LENGTH = 255

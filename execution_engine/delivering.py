@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from shared.templates import template_context
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -32,6 +31,7 @@ from shared.plugins import Address, ArtifactFile, Parcel, Receipt, load
 from shared.retry import backoff
 from shared.settings import Settings
 from shared.storage import ArtifactStore
+from shared.templates import template_context
 
 
 @dataclass(frozen=True, slots=True)

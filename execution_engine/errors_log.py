@@ -5,13 +5,13 @@ from __future__ import annotations
 import traceback
 
 import structlog
-from shared.redaction import redact
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.clock import Clock
 from shared.db.database import Database
 from shared.db.models import ErrorEntry
 from shared.errors import ReportHubError
+from shared.redaction import redact
 
 
 def log_error(

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
-from shared.sql import check_sql, refuse
 
 from execution_engine.metering import Meter
 from execution_engine.orders import ExecutionOrder, ExecutionResult, FormatOrder, WrittenFile
 from shared.errors import ConversionRejected, ReportHubError
 from shared.plugins import Control, Converter, Query, ReportInfo, load, require_drivers
+from shared.sql import check_sql, refuse
 from shared.storage import storage_errors
 
 _AHEAD = 4

@@ -8,17 +8,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from shared.parameters import ParameterSpec, resolve_parameters
-from shared.plugins.files import resolve_server_path
-from shared.query_spec import compile_query_spec
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from execution_engine.orders import ExecutionOrder, FormatOrder, Limits, SourceOrder
 from shared.db.models import Datasource, Delivery, Execution, Report
 from shared.errors import FieldProblem, InvalidInput, NotFound
+from shared.parameters import ParameterSpec, resolve_parameters
 from shared.plugins import Plugin, PluginConfig, ReportInfo, load
+from shared.plugins.files import resolve_server_path
 from shared.plugins.schema import server_path_fields
+from shared.query_spec import compile_query_spec
 from shared.settings import Settings
 from shared.stored_config import unseal
 from shared.vault import Vault

@@ -9,10 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from shared.cron import check_timezone
-from shared.parameters import ParameterSpec, resolve_parameters
-from shared.query_spec import compile_query_spec
-from shared.templates import template_context
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -27,9 +23,13 @@ from execution_engine.orders import (
     TablesOrder,
 )
 from execution_engine.workers import WorkFailed
+from shared.cron import check_timezone
 from shared.db.models import Delivery, Recipient, Report
 from shared.errors import FieldProblem, InvalidInput, NotFound, ReportHubError, SourceRejected
+from shared.parameters import ParameterSpec, resolve_parameters
 from shared.plugins import Address, ArtifactFile, Parcel, Receipt, Table, load
+from shared.query_spec import compile_query_spec
+from shared.templates import template_context
 from shared.web import ServiceContext
 
 _CHECK_SECONDS = 15.0

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from shared.plugins.files import clean_file_name, unique_names
-from shared.templates import render, template_context
 from sqlalchemy.orm import Session
 
 from execution_engine.claiming import Claim, ExecutionQueue, LeaseLost
@@ -27,9 +25,11 @@ from shared.db.database import Database
 from shared.db.models import Artifact, Execution
 from shared.errors import Cancelled, ReportHubError, SourceUnavailable, StorageFull, WorkerLost
 from shared.faults import crash_point
+from shared.plugins.files import clean_file_name, unique_names
 from shared.retry import backoff
 from shared.settings import Settings
 from shared.storage import ArtifactStore, storage_errors
+from shared.templates import render, template_context
 
 _RETRY_INTERVAL = timedelta(seconds=30)
 _PATIENT_TRIGGERS = ("schedule", "backfill", "record")

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path
 from pydantic import BaseModel
-from shared.cron import parse
 
 from scheduler.definitions import Definitions, Due
 from scheduler.runner import TickRunner
+from shared.cron import parse
 from shared.web import Envelope, ListQuery, Page, ServiceContext, success
 from shared.web.app import Asker
 

@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from shared.cron import parse
 from sqlalchemy import and_, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from shared.clock import Clock
+from shared.cron import parse
 from shared.db.database import Database
 from shared.db.executions import new_execution
 from shared.db.models import AuditEntry, Execution, Report, Schedule

@@ -1,0 +1,51 @@
+"""Routes of datasources."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from sqlalchemy import ColumnElement
+
+from config_api.datasources.service import Datasources
+from config_api.filters import contains
+from config_api.routes import RowId, add_routes
+from shared.db.models import Datasource
+from shared.services import EngineClient
+from shared.web import Envelope, ServiceContext, success
+from shared.web.app import Asker
+
+
+def datasource_filters(
+    name: Annotated[str | None, Query(max_length=200, description="Part of the name.")] = None,
+    type: Annotated[str | None, Query(max_length=64)] = None,  # noqa: A002 - the name in the query string
+    is_active: bool | None = None,
+) -> list[ColumnElement[bool]]:
+    conditions = []
+    if name is not None:
+        conditions.append(contains(Datasource.name, name))
+    if type is not None:
+        conditions.append(Datasource.type == type)
+    if is_active is not None:
+        conditions.append(Datasource.is_active.is_(is_active))
+    return conditions
+
+
+def datasource_routes(context: ServiceContext, engine: EngineClient) -> APIRouter:
+    router = APIRouter(prefix="/api/datasources", tags=["datasources"])
+    datasources = Datasources(context)
+    add_routes(router, datasources, datasource_filters)
+
+    @router.get("/{row_id}/tables", response_model=Envelope[list[dict[str, Any]]], summary="Tables and columns")
+    def tables(row_id: RowId, asker: Asker) -> dict[str, Any]:
+        datasources.get(asker, row_id)
+        return success(engine.call("GET", f"/api/datasource-tables/{row_id}", asker.tenant_id))
+
+    @router.post("/{row_id}/test", response_model=Envelope[dict[str, Any]], summary="Connect, log in, read something")
+    def test(row_id: RowId, asker: Asker) -> dict[str, Any]:
+        asker.require("editor")
+        datasources.get(asker, row_id)
+        answer = engine.call("POST", f"/api/test-datasource/{row_id}", asker.tenant_id)
+        return success(answer, "The datasource answers.")
+
+    return router

@@ -1,0 +1,65 @@
+"""Routes of schedules."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query
+from sqlalchemy import ColumnElement
+
+from config_api.filters import contains
+from config_api.routes import RowId, add_routes
+from config_api.schedules.schemas import PreviewBody, PreviewOut, ScheduleOut, ToggleBody
+from config_api.schedules.service import Schedules
+from shared.db.models import Schedule
+from shared.executions import Accepted
+from shared.services import EngineClient
+from shared.web import Envelope, ServiceContext, success
+from shared.web.app import Asker
+
+
+def schedule_filters(
+    name: Annotated[str | None, Query(max_length=200, description="Part of the name.")] = None,
+    config_id: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
+    is_active: bool | None = None,
+) -> list[ColumnElement[bool]]:
+    conditions = []
+    if name is not None:
+        conditions.append(contains(Schedule.name, name))
+    if config_id is not None:
+        conditions.append(Schedule.config_id == config_id)
+    if is_active is not None:
+        conditions.append(Schedule.is_active.is_(is_active))
+    return conditions
+
+
+def schedule_routes(context: ServiceContext, engine: EngineClient) -> APIRouter:
+    router = APIRouter(prefix="/api/schedules", tags=["schedules"])
+    schedules = Schedules(context)
+
+    @router.post("/preview", response_model=Envelope[PreviewOut], summary="What a cron expression means, and when")
+    def preview(body: PreviewBody) -> dict[str, Any]:
+        return success(schedules.preview(body))
+
+    add_routes(router, schedules, schedule_filters)
+
+    @router.patch("/{row_id}/toggle", response_model=Envelope[ScheduleOut], summary="Pause or resume")
+    def toggle(row_id: RowId, asker: Asker, body: ToggleBody | None = None) -> dict[str, Any]:
+        asker.require("editor")
+        wanted = body or ToggleBody()
+        shown = schedules.toggle(asker, row_id, wanted.is_active, wanted.version)
+        return success(shown, "The schedule is active." if shown.is_active else "The schedule is paused.")
+
+    @router.post("/{row_id}/run", status_code=202, response_model=Envelope[Accepted], summary="Execute it now")
+    def run(
+        row_id: RowId, asker: Asker, key: Annotated[str | None, Header(alias="Idempotency-Key")] = None
+    ) -> dict[str, Any]:
+        asker.require("editor")
+        schedule = schedules.get(asker, row_id)
+        assert isinstance(schedule, ScheduleOut)
+        body = schedule.model_dump(mode="json", include={"parameters", "formats", "delivery_ids", "timezone"})
+        path = f"/api/execute/{schedule.config_id}"
+        accepted = engine.call("POST", path, asker.tenant_id, body, idempotency_key=key)
+        return success(accepted, "The execution was accepted; the schedule's next time stays as it is.")
+
+    return router
