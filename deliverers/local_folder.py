@@ -58,7 +58,7 @@ class LocalFolderConfig(PluginConfig):
         title="File mode",
         description="Permissions of the files, in octal.",
         examples=["640", "664"],
-        pattern=r"\A0?[0-7]{3}\Z",
+        pattern=r"^0?[0-7]{3}$",
     )
 
 
