@@ -1,0 +1,157 @@
+"""Names that are awkward for files, mails and spreadsheets: ten languages, and texts that look like something else."""
+
+from __future__ import annotations
+
+# Language, time zone, currency, country, given names, family names.
+PEOPLE: tuple[tuple[str, str, str, str, tuple[str, ...], tuple[str, ...]], ...] = (
+    (
+        "en",
+        "America/New_York",
+        "USD",
+        "US",
+        ("Conan", "Mary-Jane", "D’Arcy", "Sean", "Zoë", "Beyoncé", "Null", "True"),
+        ("O'Brien", "O’Neill", "Null", "Smith, Jr.", "D'Angelo", 'Jones "JJ"', "St. John", "Nan"),
+    ),
+    (
+        "de",
+        "Europe/Berlin",
+        "EUR",
+        "DE",
+        ("Jürgen", "Änne", "Jörg", "Käthe", "René", "Łukasz", "Åsa", "Đặng"),
+        ("Müller", "Weiß", "Groß-Größer", "Wałęsa", "Ångström", "Nguyễn", "Škvorecký", "Ñuñez"),
+    ),
+    (
+        "el",
+        "Europe/Athens",
+        "EUR",
+        "GR",
+        ("Αλέξανδρος", "Ελένη", "Γιώργος", "Σοφία", "Δημήτρης", "Χρυσάνθη", "Νίκος", "Ιωάννα"),
+        ("Παπαδόπουλος", "Καζαντζάκης", "Σεφέρης", "Ελύτης", "Θεοδωράκης", "Μερκούρη", "Ωνάσης", "Ξενάκης"),
+    ),
+    (
+        "uk",
+        "Europe/Kyiv",
+        "UAH",
+        "UA",
+        ("Олександр", "Наталія", "Дмитро", "Юлія", "Ґанна", "Їжакевич", "Андрій", "Оксана"),
+        ("Шевченко", "Лисенко", "Щербак", "Ющенко", "Єфремов", "Коваль", "Цілик", "Бойко"),
+    ),
+    (
+        "ar",
+        "Africa/Cairo",
+        "KWD",
+        "EG",
+        ("محمد", "فاطمة", "أحمد", "ليلى", "عمر", "نور", "يوسف", "مريم"),
+        ("النجار", "الحداد", "عبد الله", "منصور", "القاسم", "الخطيب", "سليمان", "العطار"),
+    ),
+    (
+        "he",
+        "Asia/Jerusalem",
+        "ILS",
+        "IL",
+        ("יעל", "דוד", "שירה", "אבי", "נועה", "משה", "רחל", "איתן"),
+        ("כהן", "לוי", "מזרחי", "פרץ", "ביטון", "אברהם", "פרידמן", "שפירא"),
+    ),
+    (
+        "ja",
+        "Asia/Tokyo",
+        "JPY",
+        "JP",
+        ("さくら", "太郎", "花子", "健一", "美咲", "ひなた", "翔太", "エミ"),
+        ("佐藤", "𠮷野", "高橋", "渡邊", "髙島屋", "小林", "中村", "山﨑"),
+    ),
+    (
+        "zh",
+        "Asia/Shanghai",
+        "CNY",
+        "CN",
+        ("伟", "芳", "秀英", "娜", "敏", "静", "丽", "强"),
+        ("王", "李", "张", "刘", "陈", "歐陽", "司马", "诸葛"),
+    ),
+    (
+        "hi",
+        "Asia/Kolkata",
+        "INR",
+        "IN",
+        ("अमित", "प्रिया", "राहुल", "सुनीता", "विक्रम", "कृष्णा", "नेहा", "श्रेया"),
+        ("शर्मा", "गुप्ता", "सिंह", "द्विवेदी", "अय्यर", "चौधरी", "त्रिपाठी", "मिश्रा"),
+    ),
+    (
+        "mi",
+        "Australia/Lord_Howe",  # its summer time is half an hour
+        "AUD",
+        "AU",
+        ("Māia", "Aroha", "Tāne", "Hōne", "Kiri", "Wiremu", "Mere", "Rāwiri"),
+        ("Te Kanawa", "Parata", "Ngata", "Tūwhare", "Rātana", "Hīroa", "Pōmare", "Waititi"),
+    ),
+)
+COMPANIES = (
+    "☕ Café Lumière",
+    "👩🏽‍🔬 Labor №5",
+    "Ünïcödé & Söhne",
+    "<b>Bold</b> Ltd",
+    "🏳️‍🌈 Rainbow Foods",
+    "A/S «Nord»",
+)
+
+# Name, description. Spreadsheets run the first ones, shells and parsers stumble over the others.
+ODD_PRODUCTS: tuple[tuple[str, str | None], ...] = (
+    ("=1+1", "A name that is a formula"),
+    ("+44 20 7946 0018", "A name that is a telephone number"),
+    ("-5", "A name that is a number below zero"),
+    ("@home", "A name that old spreadsheets run"),
+    ('=HYPERLINK("https://example.com","Click")', "A formula that leaves the building"),
+    ("\tTab first", "A tab, then a name"),
+    ("007", "Zeros in front that mean something"),
+    ("1E5", "Neither a hundred thousand nor a float"),
+    ("3/4", "A fraction that is no 3rd of April"),
+    ("2026-02-30", "A day that does not exist"),
+    ("TRUE", "A text that is no boolean"),
+    ("NULL", "A text, while the next description is a real NULL"),
+    ("N/A", None),
+    ("", ""),
+    ('Screw "M8", 40 mm; zinc', "Quotes, commas; semicolons"),
+    ("Two\nlines", "First line\nsecond line\r\nthird line"),
+    (" spaces around ", "  both sides  "),
+    ("C:\\temp\\new", "Backslashes that are no escapes: \\N \\n \\t"),
+    ("100 % wool", "%s %d %(name)s {braces} $dollar `tick`"),
+    ("Robert'); DROP TABLE orders;--", "A name that was here before"),
+    ("<script>alert(1)</script>", "&lt;not bold&gt; & <b>bold</b>"),
+    ("Zero\u200bwidth", "Invisible inside"),
+    ("Crème brûlée 🍮", "Combining: e\u0301 is one letter in two"),
+    ("𝒮cript 🧵🪡", "Beyond the first plane of Unicode"),
+    ("سجاد אגרטל rug", "Both directions in one line"),
+    ("日本酒 七二〇ml", "全角：１２３"),
+)
+ADJECTIVES = (
+    "Blue",
+    "Grüne",
+    "Petite",
+    "Oak",
+    "Steel",
+    "Velvet",
+    "Alpine",
+    "Nordic",
+    "Classic",
+    "Folding",
+    "Quiet",
+    "Wide",
+)
+THINGS = ("chair", "lamp", "kettle", "notebook", "rucksack", "mirror", "teapot", "blanket", "bicycle bell", "clock")
+# Notes of orders: NULL and the empty text are two things.
+NOTES: tuple[str | None, ...] = (
+    None,
+    None,
+    None,
+    None,
+    "",
+    "",
+    "Leave with the neighbour",
+    "Gift 🎁, no invoice",
+    'He said "ring twice"',
+    "Line one\nline two",
+    "=cmd|' /C calc'!A0",
+    "0049",
+    "NULL",
+    "Hinterhof; 2. Stock, links",
+)
