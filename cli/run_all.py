@@ -38,7 +38,7 @@ def run_all(arguments: Sequence[str]) -> int:
     if options.demo:
         from demo.scenario import run_demo
 
-        return run_demo(once=options.once)
+        return run_demo(once=options.once, mail_port=options.mail_port)
     try:
         settings = load_settings()
         group = prepare(settings)
@@ -115,6 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         "--intake-port", "--port-intake", type=_port, metavar="N", help="kept for the intake service; not used yet"
     )
     parser.add_argument("--demo", action="store_true", help="load real data, run and deliver real reports first")
+    parser.add_argument("--mail-port", type=_port, default=8025, metavar="N", help="port of the demo's mail server")
     parser.add_argument("--once", action="store_true", help="with --demo: check what arrived, then stop")
     return parser
 

@@ -39,7 +39,7 @@ class _Stage:
     stop: threading.Event
 
 
-def run_demo(*, once: bool) -> int:
+def run_demo(*, once: bool, mail_port: int) -> int:
     """Run the demo; with `once` end when everything was seen to arrive.
 
     Returns:
@@ -56,7 +56,7 @@ def run_demo(*, once: bool) -> int:
     stop = stop_on_signals()
     teller = Teller(settings)
     try:
-        place = load_data(settings, teller)
+        place = load_data(settings, teller, mail_port)
         with (
             mail_server(place, settings),
             services(group, settings, teller),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -49,7 +49,7 @@ class Totals:
 
 
 def load_shop(path: Path, today: date, months: int = MONTHS) -> Shop:
-    """The shop as a SQLite file, from the first day of the month `months` ago to yesterday. A file that already holds
+    """The shop as a SQLite file, from the first day of the month `months` ago to today. A file that already holds
     exactly these days is kept."""
     first, last = _days(today, months)
     with alone(path.parent):
@@ -90,7 +90,7 @@ def totals(first: date, last: date) -> Totals:
 
 def _days(today: date, months: int) -> tuple[date, date]:
     year, month = divmod(today.year * 12 + today.month - 1 - months, 12)
-    return date(year, month + 1, 1), today - timedelta(days=1)
+    return date(year, month + 1, 1), today
 
 
 @contextmanager

@@ -21,11 +21,10 @@ from shared.db.migrate import upgrade
 from shared.errors import ServiceUnavailable
 from shared.settings import Settings
 
-MAIL_PORT = 8025
 _LOOK_SECONDS = 0.05
 
 
-def load_data(settings: Settings, teller: Teller) -> Place:
+def load_data(settings: Settings, teller: Teller, mail_port: int) -> Place:
     data = settings.folders[0] / "data"
     data.mkdir(parents=True, exist_ok=True)
     teller.title()
@@ -41,7 +40,7 @@ def load_data(settings: Settings, teller: Teller) -> Place:
     begun = time.monotonic()
     flights = load_flights(data)
     teller.done("NYC flights 2013", f"{flights.counts['flights']:,} real flights, CC0", begun)
-    return Place(data, settings.folders[0] / "share", settings.data_dir.absolute() / "mail", MAIL_PORT)
+    return Place(data, settings.folders[0] / "share", settings.data_dir.absolute() / "mail", mail_port)
 
 
 @contextmanager
