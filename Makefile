@@ -47,7 +47,7 @@ bench: setup ## speed and memory, printed with the machine and versions
 docs: setup ## the documentation as a site in site/
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --group docs
 	@$(BIN)/python -m docs.generate
-	@$(BIN)/mkdocs build --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 lock: setup ## pin what is known to work, with hashes (never required)
 	@$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --all-extras --group dev pyproject.toml -o requirements.lock
