@@ -87,7 +87,7 @@ class LocalFolderDeliverer(Deliverer[LocalFolderConfig]):
             folder = self._folder(folder_of(self.config.subfolder, parcel))
             staged = []
             for number, artifact in enumerate(parcel.artifacts):
-                temporary = folder / f".{clean_file_name(parcel.key, '')}-{number}.part"
+                temporary = self._temporary(folder, parcel, number)
                 leftovers.callback(temporary.unlink, missing_ok=True)
                 self._write(temporary, pieces(artifact, control))
                 self._verify(temporary, artifact, control)
@@ -121,6 +121,15 @@ class LocalFolderDeliverer(Deliverer[LocalFolderConfig]):
             ) from error
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def _temporary(self, folder: Path, parcel: Parcel, number: int) -> Path:
+        # The attempt is in the name and the files of earlier ones are removed, so that an attempt which was believed
+        # dead cannot give its name to a file that this one is still writing.
+        names = [f".{clean_file_name(parcel.key, '')}-{number}.{attempt}" for attempt in range(1, parcel.attempt + 1)]
+        for name in names[:-1]:
+            for ending in (".part", ".ok.part"):
+                (folder / f"{name}{ending}").unlink(missing_ok=True)
+        return folder / f"{names[-1]}.part"
 
     def _write(self, path: Path, content: Iterator[bytes]) -> None:
         mode = int(self.config.mode, 8)

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from deliverers._folder_errors import folder_error
+from deliverers._folder_errors import folder_error, translated
 from deliverers.local_folder import LocalFolderConfig, LocalFolderDeliverer
 from shared.errors import DeliveryRefused, DeliveryUnavailable
+from shared.plugins import Control
 from tests.plugins.deliverer_contract import BIG, DelivererContract, artifact, control, parcel
 
 
@@ -98,7 +99,7 @@ def test_a_link_that_leads_outside_is_refused(place: Folder, tmp_path: Path) -> 
 def test_a_link_under_the_temporary_name_is_not_followed(place: Folder, tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")
-    (place.root / ".01JX5-7-0.part").symlink_to(victim)
+    (place.root / ".01JX5-7-0.1.part").symlink_to(victim)
     with pytest.raises(DeliveryRefused):
         place.deliverer().deliver(parcel(artifact(tmp_path)), control())
     assert victim.read_text() == "precious"
@@ -110,10 +111,49 @@ def test_the_marker_comes_after_the_file_and_has_its_sum(place: Folder, tmp_path
     assert place.files()["sales.csv.ok"].decode() == f"{sent.sha256}  sales.csv\n"
 
 
-def test_a_leftover_of_a_killed_attempt_is_overwritten(place: Folder, tmp_path: Path) -> None:
-    (place.root / ".01JX5-7-0.part").write_bytes(BIG * 2)
-    place.deliverer().deliver(parcel(artifact(tmp_path)), control())
-    assert set(place.everything()) == {"sales.csv"}
+def test_leftovers_of_killed_attempts_are_removed(place: Folder, tmp_path: Path) -> None:
+    for name in (".01JX5-7-0.1.part", ".01JX5-7-0.1.ok.part", ".01JX5-7-0.2.part"):
+        (place.root / name).write_bytes(BIG * 2)
+    place.deliverer(ok_file=True).deliver(parcel(artifact(tmp_path), attempt=2), control())
+    assert set(place.everything()) == {"sales.csv", "sales.csv.ok"}
+
+
+def test_an_attempt_that_was_believed_dead_cannot_show_half_a_file(
+    place: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = artifact(tmp_path, "big.xlsx", BIG)
+    second = parcel(sent, attempt=2)
+    shown: list[dict[str, bytes]] = []
+    publish = LocalFolderDeliverer._publish
+
+    class WritesMeanwhile(Control):
+        """The second attempt is in the middle of its file when the first one wakes up and gives names."""
+
+        def check(self) -> None:
+            if first_wakes and any(path.name.endswith(".2.part") for path in place.root.iterdir()):
+                wake = first_wakes.pop()
+                with pytest.raises(DeliveryUnavailable):
+                    wake()
+                shown.append(place.files())
+
+    first_wakes: list[Any] = []
+
+    def asleep(self: LocalFolderDeliverer, *arguments: Any) -> Path:
+        monkeypatch.setattr(LocalFolderDeliverer, "_publish", publish)
+
+        def wake() -> None:
+            with translated(str(place.root)):
+                publish(self, *arguments)
+
+        first_wakes.append(wake)
+        place.deliverer().deliver(second, WritesMeanwhile())
+        return publish(self, *arguments)
+
+    monkeypatch.setattr(LocalFolderDeliverer, "_publish", asleep)
+    place.deliverer().deliver(parcel(sent), control())
+    assert shown == [{}]
+    assert place.files() == {"big.xlsx": BIG}
+    assert set(place.everything()) == {"big.xlsx"}
 
 
 def test_files_get_the_configured_mode_whatever_the_umask(place: Folder, tmp_path: Path) -> None:

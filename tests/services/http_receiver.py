@@ -101,7 +101,11 @@ class HttpReceiver:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                announced = int(self.headers.get("content-length", 0))
+                body = self.rfile.read(announced)
+                if len(body) < announced:  # the client left in the middle: nothing was sent
+                    self.close_connection = True
+                    return
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 if receiver.token is not None and headers.get("authorization") != receiver.token:
                     self._send(Answer(401, body=b"who are you?"))

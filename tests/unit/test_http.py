@@ -90,6 +90,21 @@ def test_urls_are_judged_as_the_corpus_says(case: dict[str, Any], sockets: type[
         assert sockets.opened == []
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "::127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b:1::1", "2002:7f00:1::", "fec0::1", "fe80::1%1",
+        "168.63.129.16", "100.100.100.200", "169.254.169.254", "192.88.99.1", "224.0.0.1", "ff02::1", "0.0.0.0",
+        "255.255.255.255",
+    ],
+)  # fmt: skip
+def test_special_addresses_are_no_public_ones_in_whatever_form(address: str, sockets: type[Sockets]) -> None:
+    assert not NetworkPolicy().allows(ipaddress.ip_address(address))
+    with open_client(Control(), resolver=lambda host, port: [address]) as client, pytest.raises(AddressBlocked):
+        client.get("https://example.com/")
+    assert sockets.opened == []
+
+
 @pytest.mark.parametrize("port", [22, 25, 6379, 9000, 65535])
 def test_public_servers_are_reached_on_web_ports_only(port: int, sockets: type[Sockets]) -> None:
     control = Control()
