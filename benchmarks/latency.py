@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.client import ApiClient
-from cli.run_all import prepare
+from cli.launching import prepare
 from shared.settings import load_settings
 
 _RUNS = 30

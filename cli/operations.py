@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import httpx
 
+from cli.launching import MODULES
 from cli.output import out, print_json
 from shared.db.database import Database
 from shared.db.migrate import check_schema, downgrade, upgrade
@@ -18,7 +19,6 @@ from shared.plugins import Family, plugins
 from shared.settings import Settings
 from shared.vault import open_vault
 
-MODULES = {"config": "config_api", "engine": "execution_engine", "scheduler": "scheduler"}
 _FAMILIES: tuple[Family, ...] = ("connector", "converter", "deliverer")
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cli.client import ApiClient
-from cli.run_all import prepare, stop_on_signals, watch
+from cli.launching import prepare, stop_on_signals, watch
 from cli.service_group import ServiceGroup
 from demo.arrivals import problems_of
 from demo.definitions import REPORTS

@@ -40,6 +40,8 @@ class Teller:
         self._say(f"  {self._mark(is_good)} {story['report_name']:<32} {rows}")
         if story["error"]:
             self._say(f"      {story['error']['message']}")
+        for warning in story["warnings"]:
+            self._say(f"      Note: {warning}")
         for file in story["artifacts"]:
             self._say(f"      {file['file_name']:<40} {human_size(file['size']):>9}")
         for task in story["deliveries"]:
