@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
+from converters._texts import interval_texts
+
 PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
@@ -38,7 +40,9 @@ def plain(array: pa.Array, timezone: str) -> pa.Array:
         return array.cast(pa.float32())
     if _is_binary(kind):
         return _texts(array, _base64)
-    if types.is_nested(kind) or types.is_interval(kind):
+    if types.is_interval(kind):
+        return interval_texts(array)
+    if types.is_nested(kind):
         return _texts(array, _json)
     return array
 

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from pyarrow import types
 
 from converters._excel_values import duration_texts, float_texts, plain
+from converters._texts import decimal_texts
 from shared.plugins.arrow_text import is_decimal_text, string_bytes
 
 _COMBINING = (0xCC, 0xCD)  # first bytes of U+0300-U+036F in UTF-8
@@ -27,6 +28,8 @@ def texts(array: pa.Array, timezone: str) -> pa.Array:
         column = duration_texts(column)
     elif types.is_floating(kind):
         column = float_texts(column)
+    elif types.is_decimal(kind):
+        column = decimal_texts(column)
     elif not types.is_string(kind):
         column = column.cast(pa.string())
     if column.null_count:

@@ -8,10 +8,11 @@ time zone. Text is never a formula. NULL is an empty cell; an empty string is a 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -69,6 +70,30 @@ class ExcelConverter(Converter[ExcelConfig]):
     config_model = ExcelConfig
     extension = "xlsx"
     media_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    representations: ClassVar[Mapping[str, str]] = {
+        "NULL": "an empty cell",
+        "empty text": "a cell with an empty text",
+        "text": "text, never a formula or a link; beyond 32,767 characters rejected, naming row and column",
+        "boolean": "a truth value",
+        "integer": "a number; beyond 15 digits text, for a spreadsheet would round it",
+        "decimal": "a number shown with its scale; beyond 15 significant digits text",
+        "decimal text": "a number; beyond 15 significant digits text",
+        "float": "a number",
+        "NaN and infinity": "the texts `NaN`, `Infinity`, `-Infinity`",
+        "date": "a date; before 1900-03-01 text",
+        "time": "a time",
+        "timestamp": "a date with time; before 1900-03-01 text",
+        "timestamp with zone": "wall time in the report's time zone, as a date with time; before 1900-03-01 text",
+        "duration": "a duration (`[h]:mm:ss`); a negative one is text",
+        "interval": "ISO 8601 as text: `P1Y2M3DT4H5M6.500S`",
+        "binary": "Base64 as text",
+        "UUID": "text: `01234567-89ab-cdef-0123-456789abcdef`",
+        "list": "JSON as text: `[1, 2, null]`",
+        "struct": 'JSON as text: `{"a": 1}`',
+        "map": 'JSON as text, a list of pairs: `[["key", 1]]`',
+        "dictionary": "the value that it stands for",
+        "other": "JSON of the value as text",
+    }
 
     def write(self, batches: pa.RecordBatchReader, sink: BinaryIO, info: ReportInfo, control: Control) -> int:
         if len(batches.schema) > COLUMN_LIMIT:

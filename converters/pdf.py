@@ -8,11 +8,11 @@ the report's time zone.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -55,6 +55,30 @@ class PdfConverter(Converter[PdfConfig]):
     drivers = ("fontTools", "arabic_reshaper", "bidi")
     extension = "pdf"
     media_type = "application/pdf"
+    representations: ClassVar[Mapping[str, str]] = {
+        "NULL": "nothing, like the empty text",
+        "empty text": "nothing, like NULL",
+        "text": "as it is, in lines; characters without a glyph are boxes that can be copied, and a warning names them",
+        "boolean": "`true` or `false`",
+        "integer": "all digits",
+        "decimal": "all digits of its scale, never an exponent: `1.5000`",
+        "decimal text": "as the datasource gives it: a number with any count of digits",
+        "float": "the shortest number that reads back as the same: `0.1`, `1e+300`",
+        "NaN and infinity": "`NaN`, `Infinity`, `-Infinity`",
+        "date": "`2024-02-29`",
+        "time": "`23:59:59`, with a fraction where there is one",
+        "timestamp": "`2024-07-01 12:30:00`, with a fraction where there is one",
+        "timestamp with zone": "wall time in the report's time zone: `2024-07-01 12:30:00`",
+        "duration": "hours, minutes, seconds: `30:00:00`, `-0:00:01.5`",
+        "interval": "ISO 8601: `P1Y2M3DT4H5M6.500S`",
+        "binary": "Base64",
+        "UUID": "`01234567-89ab-cdef-0123-456789abcdef`",
+        "list": "JSON: `[1, 2, null]`",
+        "struct": 'JSON: `{"a": 1}`',
+        "map": 'JSON, a list of pairs: `[["key", 1]]`',
+        "dictionary": "the value that it stands for",
+        "other": "JSON of the value",
+    }
 
     def write(self, batches: pa.RecordBatchReader, sink: BinaryIO, info: ReportInfo, control: Control) -> int:
         schema, config = batches.schema, self.config

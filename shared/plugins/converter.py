@@ -40,16 +40,45 @@ class ReportInfo:
     warnings: list[str] = field(default_factory=list)
 
 
+TYPE_FAMILIES = (
+    "NULL",
+    "empty text",
+    "text",
+    "boolean",
+    "integer",
+    "decimal",
+    "decimal text",
+    "float",
+    "NaN and infinity",
+    "date",
+    "time",
+    "timestamp",
+    "timestamp with zone",
+    "duration",
+    "interval",
+    "binary",
+    "UUID",
+    "list",
+    "struct",
+    "map",
+    "dictionary",
+    "other",
+)
+"""What a connector can give; `other` is every type that is not named (unions). See Converter.representations."""
+
+
 class Converter(Plugin[ConfigT]):
     """Writes one file.
 
     Attributes:
         extension: file name ending without the dot; also the format's name in `formats` and `format_options`.
         media_type: IANA media type.
+        representations: for each of TYPE_FAMILIES how its values stand in the file; the reference is made from it.
     """
 
     extension: ClassVar[str]
     media_type: ClassVar[str]
+    representations: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
     def write(self, batches: pa.RecordBatchReader, sink: BinaryIO, info: ReportInfo, control: Control) -> int:
