@@ -41,7 +41,7 @@ class RowStream:
         from pymysql.constants import COMMAND
 
         connection._execute_command(COMMAND.COM_QUERY, text)
-        result = MySQLResult(connection)
+        result: Any = MySQLResult(connection)
         result.init_unbuffered_query()
         result.unbuffered_active = False  # its destructor would else read all rows
         self._connection = connection

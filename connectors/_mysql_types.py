@@ -36,7 +36,7 @@ class MysqlColumns:
 
     def is_binary(self, position: int) -> bool:
         """Does the wire carry bytes, not text?"""
-        return self._fields[position].type_code == _BIT or pa.types.is_binary(self.schema.types[position])
+        return bool(self._fields[position].type_code == _BIT or pa.types.is_binary(self.schema.types[position]))
 
     def convert(self, values: pa.Array, position: int, row: int) -> pa.Array:
         """Text values (string_view or binary_view) as the column's type; `row` rows came before.

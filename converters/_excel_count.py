@@ -32,7 +32,7 @@ def count_rows(path: Path, control: Control) -> int:
             if not sheets or "xl/workbook.xml" not in archive.namelist():
                 raise ConversionRejected(f"{path.name} is no workbook.")
             return sum(_rows(file, member, control) for member in sheets)
-    except (zipfile.BadZipFile, isal_zlib.error, EOFError, struct.error) as error:
+    except (zipfile.BadZipFile, isal_zlib.error, EOFError, struct.error) as error:  # type: ignore[misc]  # stub
         raise ConversionRejected(f"{path.name} is damaged: it is no readable workbook.") from error
 
 

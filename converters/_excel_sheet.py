@@ -110,7 +110,7 @@ class Table:
         parts.append("</row>")
         sums = tuple(sum_of(columns[index]) for index in self._totaled)
         xml = join_rows(_merged(parts))
-        return Block(memoryview(xml), frozenset(text_columns), sums)
+        return Block(memoryview(xml), frozenset(text_columns), sums)  # type: ignore[arg-type]
 
     def tail(self, last_row: int, totals: str = "") -> bytes:
         """All after the last data row."""

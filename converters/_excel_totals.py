@@ -59,7 +59,7 @@ def sum_of(array: pa.Array) -> Number:
             return 0
         if max(-bounds["min"], bounds["max"]) * len(array) < _INT64:
             return int(pc.sum(array).as_py())
-        return sum(pc.drop_null(array).to_pylist())
+        return int(sum(pc.drop_null(array).to_pylist()))
     return _sum_of_texts(pc.drop_null(array).to_pylist())
 
 

@@ -31,7 +31,7 @@ def count_rows(path: Path, control: Control) -> int:
     try:
         with path.open("rb") as file:
             return sum(content.count(_MARK) for content in _contents(file, control))
-    except (_DamagedError, isal_zlib.error, ValueError) as error:
+    except (_DamagedError, isal_zlib.error, ValueError) as error:  # type: ignore[misc]  # its stub names no class
         raise ConversionRejected(f"{path.name} is damaged: it is no readable PDF file.") from error
 
 

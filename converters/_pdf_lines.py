@@ -125,4 +125,5 @@ def _wrapped(text: str, font: Font, limit: int) -> list[str]:
 def word_widths(lines: Lines) -> Units:
     """Widths of all words, in the font's units."""
     cuts = np.unique(np.concatenate([np.flatnonzero(lines.codes == _SPACE), lines.starts, lines.ends]))
-    return np.diff(lines.edges[cuts])
+    widths: Units = np.diff(lines.edges[cuts])
+    return widths
