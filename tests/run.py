@@ -1,6 +1,6 @@
 """`make test`: installs the servers that the tests meet where that is possible, then runs everything.
 
-A server that is missing makes its tests skip with the reason printed; in CI (the variable CI is set) it makes them fail.
+A server that is missing makes its tests skip with the reason printed; in CI (the variable CI is set) they fail.
 """
 
 from __future__ import annotations

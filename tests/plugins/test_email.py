@@ -34,8 +34,6 @@ HEADERS = [
     "Content-Type",
 ]
 
-pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")  # the test server's worry
-
 
 def cases(field: str) -> pytest.MarkDecorator:
     found = [case for case in CASES if case["field"] == field]

@@ -22,8 +22,8 @@ SERIES = "SELECT seq AS n FROM seq_1_to_{}"
 def connector(mariadb_database: TestDatabase) -> MysqlConnector:
     mariadb_database.execute(
         """CREATE TABLE types (id bigint unsigned PRIMARY KEY, tiny tinyint(1), dec5 decimal(18,4), wide decimal(65,30),
-           f float, dbl double, yes bit(1), bits bit(12), y year, d date, t time(3), dt datetime(6), ts timestamp(6) NULL,
-           txt text, bin varbinary(10), js json, e enum('a','b'), s set('x','y'))""",
+           f float, dbl double, yes bit(1), bits bit(12), y year, d date, t time(3), dt datetime(6),
+            ts timestamp(6) NULL, txt text, bin varbinary(10), js json, e enum('a','b'), s set('x','y'))""",
         """INSERT INTO types VALUES (18446744073709551615, 2, 12345678901234.5678,
            99999999999999999999999999999999999.123456789012345678901234567890, 0.5, 0.1, b'1', b'100000000001', 2026,
            '2026-01-31', '838:59:58.999', '2026-01-31 08:00:00.123456', '2026-01-31 08:00:00', 'Zoë\\n"', x'00ff',

@@ -9,6 +9,7 @@ import email.policy
 import socket
 import ssl
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -112,7 +113,9 @@ class SmtpServer:
             options |= {"auth_required": True, "authenticator": self._authenticate, "auth_require_tls": False}
         if self.tls == "starttls":
             options |= {"tls_context": self.context, "require_starttls": True}
-        return SMTP(self, loop=self._loop, **{**options, **self.options})
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Requiring AUTH while not requiring TLS")  # it is meant so here
+            return SMTP(self, loop=self._loop, **{**options, **self.options})
 
     def _authenticate(self, server: SMTP, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         assert isinstance(data, LoginPassword)
