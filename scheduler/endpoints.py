@@ -11,6 +11,8 @@ from pydantic import BaseModel
 from scheduler.definitions import Definitions, Due
 from scheduler.runner import TickRunner
 from shared.cron import parse
+from shared.db.models import Schedule
+from shared.errors import ReportHubError
 from shared.web import Envelope, ListQuery, Page, ServiceContext, success
 from shared.web.app import Asker
 
@@ -69,7 +71,7 @@ def scheduler_routes(context: ServiceContext, runner: TickRunner) -> APIRouter:
                 started_at=runner.started_at,
                 last_tick_at=runner.last_tick_at,
                 last_error=runner.last_error,
-                next_run_at=runner.slots.next_due(),
+                next_run_at=definitions.next_due(asker.tenant_id),
                 active_count=active,
                 inactive_count=inactive,
                 fired_count=runner.fired_count,
@@ -105,7 +107,7 @@ def scheduler_routes(context: ServiceContext, runner: TickRunner) -> APIRouter:
             "timezone": schedule.timezone,
         }
         path = f"/api/execute/{schedule.config_id}"
-        accepted = runner.engine.call("POST", path, asker.tenant_id, body, idempotency_key=key)
+        accepted = runner.engine.call("POST", path, asker.tenant_id, body, actor=asker.actor, idempotency_key=key)
         return success(accepted, "The execution was accepted; the schedule's next time stays as it is.")
 
     return router
@@ -120,8 +122,15 @@ def _job(due: Due) -> JobOut:
         name=schedule.name,
         cron_expression=schedule.cron_expression,
         timezone=schedule.timezone,
-        sentence=parse(schedule.cron_expression).sentence(schedule.timezone),
+        sentence=_sentence(schedule),
         next_run_at=schedule.next_run_at,
         last_run_at=schedule.last_run_at,
         run_count=schedule.run_count,
     )
+
+
+def _sentence(schedule: Schedule) -> str:
+    try:
+        return parse(schedule.cron_expression).sentence(schedule.timezone)
+    except ReportHubError as error:  # one broken schedule hides no good one
+        return error.message

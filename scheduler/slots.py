@@ -7,137 +7,140 @@ once whoever is killed when, and what was not executed is a row, too, with its r
 from __future__ import annotations
 
 import hashlib
-from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, insert, select, true, tuple_, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from scheduler.misfires import Verdict, judge
+from scheduler.reasons import Reason, missed, switched_off
 from shared.clock import Clock
-from shared.cron import parse
 from shared.db.database import Database
 from shared.db.executions import new_execution
 from shared.db.models import AuditEntry, Execution, Report, Schedule
-from shared.errors import ReportHubError
 from shared.faults import crash_point
 
 BATCH = 200
-_MISSED_SHOWN = 100
-"""Missed slots that get a row each; the rest of a long outage is one row that says how many."""
-_MAX_WALK = 10_000
-"""Missed slots that are walked through; a longer outage is summed up."""
+_MAX_ROWS = 2000
+"""Rows that one transaction writes at most, so that others wait for it only briefly."""
+_LOOKED_UP = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """What one tick did: executions to start, and rows for what was missed."""
+    """What one tick did: executions to start, and how many rows it wrote for what was missed.
+
+    `has_more` is set when more is due already.
+    """
 
     execution_ids: list[str]
     schedule_count: int
     missed_count: int
+    has_more: bool
+
+
+@dataclass(slots=True)
+class _Fire:
+    """One schedule, and the rows of its slots."""
+
+    schedule: Schedule
+    verdict: Verdict
+    rows: list[Execution] = field(default_factory=list)
 
 
 class SlotMaker:
-    """Turns due schedules into rows of the queue."""
+    """Turns due schedules into rows of the queue.
 
-    def __init__(self, database: Database, clock: Clock, actor: str, max_attempts: int) -> None:
+    Args:
+        patience: how late a tick may be without anything being wrong; no slot is missed before.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        actor: str,
+        max_attempts: int,
+        patience: timedelta = timedelta(seconds=5),
+    ) -> None:
         self._database = database
         self._clock = clock
         self._actor = actor
         self._max_attempts = max_attempts
+        self._patience = patience
         self._log = structlog.get_logger()
 
     def tick(self) -> Fired:
-        """Fire a batch of due schedules; call again at once while `schedule_count` equals BATCH."""
+        """Fire a batch of due schedules; call again at once while there is more."""
         now = self._clock.now()
-        fired = self._database.run(lambda session: self._fire_due(session, now))
+        try:
+            fired = self._database.run(lambda session: self._fire_due(session, now, is_known=False))
+        except IntegrityError:  # a slot has its row already, made by hand or before the clock was set back
+            fired = self._database.run(lambda session: self._fire_due(session, now, is_known=True))
         crash_point("slots_committed")
         return fired
 
-    def next_due(self) -> datetime | None:
-        """When the next schedule is due."""
-        with self._database.reading() as session:
-            statement = select(Schedule.next_run_at).where(_is_waiting()).order_by(Schedule.next_run_at).limit(1)
-            return session.scalar(statement)
-
-    def _fire_due(self, session: Session, now: datetime) -> Fired:
+    def _fire_due(self, session: Session, now: datetime, *, is_known: bool) -> Fired:
         due = session.scalars(
             select(Schedule)
-            .where(_is_waiting(), Schedule.next_run_at <= now)
+            .where(is_waiting(), Schedule.next_run_at <= now)
             .order_by(Schedule.next_run_at, Schedule.id)
             .limit(BATCH)
             .with_for_update(skip_locked=True)
         ).all()
-        reports = self._reports(session, {schedule.config_id for schedule in due})
-        rows: list[Execution] = []
-        for schedule in due:
-            rows += self._slots_of(session, schedule, reports.get(schedule.config_id), now)
+        fires = self._judged(session, due, now)
+        if is_known:
+            _leave_out(fires, _existing(session, [row for fire in fires for row in fire.rows]))
+        rows = [row for fire in fires for row in fire.rows]
+        if rows:
+            session.execute(insert(Execution), [_values(row) for row in rows])
+        self._advance(session, fires)
+        self._note(session, fires, now)
         crash_point("slots_made")
-        added = self._insert(session, rows)
-        queued = [row.id for row in rows if row.status == "QUEUED" and row.id in added]
-        return Fired(queued, len(due), len(added) - len(queued))
+        queued = [row.id for row in rows if row.status == "QUEUED"]
+        has_more = len(due) == BATCH or len(fires) < len(due) or any(_is_due_again(fire, now) for fire in fires)
+        return Fired(queued, len(fires), len(rows) - len(queued), has_more)
 
-    def _slots_of(self, session: Session, schedule: Schedule, report: Report | None, now: datetime) -> list[Execution]:
-        """The rows for all slots of one schedule up to now; the schedule is advanced."""
-        assert schedule.next_run_at is not None
-        due, skipped_count = self._due_slots(schedule, now)
-        following = self._next(schedule, max(now, schedule.next_run_at))
-        if report is None:
-            rows = []
-        else:
-            runs = _to_run(schedule, due, now)
-            rows = [self._row(report, schedule, slot, now, is_missed=slot not in runs) for slot in due]
-            if skipped_count:
-                rows[0].error = _missed(schedule, skipped_count + 1)
-            session.flush()
-        run_count = sum(1 for row in rows if row.status == "QUEUED")
-        self._advance(session, schedule, following, due[-1], run_count, now)
-        return rows
-
-    def _due_slots(self, schedule: Schedule, now: datetime) -> tuple[list[datetime], int]:
-        """The latest slots up to now, oldest first, and how many older ones are left out (at least that many)."""
-        assert schedule.next_run_at is not None
-        slots = deque([schedule.next_run_at], _MISSED_SHOWN)
-        count = 1
-        cron = parse(schedule.cron_expression)
-        until = now if schedule.end_at is None else min(now, schedule.end_at)
-        for slot in cron.between(schedule.next_run_at, until, schedule.timezone):
-            slots.append(slot)
-            count += 1
-            if count > _MAX_WALK:  # a very long outage: only its last day is looked at closely
-                last_day = cron.between(max(slot, until - timedelta(days=1)), until, schedule.timezone)
-                latest = deque(last_day, _MISSED_SHOWN)
-                count += len(latest)
-                slots.extend(latest)
+    def _judged(self, session: Session, due: Sequence[Schedule], now: datetime) -> list[_Fire]:
+        ids = {schedule.config_id for schedule in due}
+        reports = {report.id: report for report in session.scalars(select(Report).where(Report.id.in_(ids)))}
+        fires: list[_Fire] = []
+        row_count = 0
+        for schedule in due:
+            fire = _Fire(schedule, judge(schedule, now, self._patience))
+            fire.rows = list(self._rows(fire, reports[schedule.config_id], now))
+            fires.append(fire)
+            row_count += len(fire.rows)
+            if row_count >= _MAX_ROWS:
                 break
-        return list(slots), count - len(slots)
+        return fires
 
-    def _next(self, schedule: Schedule, after: datetime) -> datetime | None:
-        try:
-            following = parse(schedule.cron_expression).next(after, schedule.timezone)
-        except ReportHubError as error:
-            self._log.error("schedule cannot go on", schedule_id=schedule.id, error=error.message)
-            return None
-        if following is None or (schedule.end_at is not None and following > schedule.end_at):
-            return None
-        return following
+    def _rows(self, fire: _Fire, report: Report, now: datetime) -> Iterable[Execution]:
+        for position, slot in enumerate(fire.verdict.missed):
+            yield self._row(report, fire.schedule, slot, now, missed(fire.schedule, fire.verdict, position))
+        for slot in fire.verdict.runs:
+            yield self._row(report, fire.schedule, slot, now, None if report.is_active else switched_off(report))
 
-    def _row(self, report: Report, schedule: Schedule, slot: datetime, now: datetime, *, is_missed: bool) -> Execution:
+    def _row(
+        self, report: Report, schedule: Schedule, slot: datetime, now: datetime, skipped: Reason | None
+    ) -> Execution:
         return new_execution(
             report,
             trigger="schedule",
             scheduled_for=slot,
             now=now,
-            status="SKIPPED" if is_missed else "QUEUED",
-            available_at=now + _jitter(schedule, slot),
+            status="QUEUED" if skipped is None else "SKIPPED",
+            available_at=max(now, slot + _jitter(schedule, slot)),
             max_attempts=self._max_attempts,
             schedule_id=schedule.id,
-            completed_at=now if is_missed else None,
-            error=_missed(schedule, 1) if is_missed else None,
+            completed_at=None if skipped is None else now,
+            error=skipped,
             parameters=schedule.parameters or {},
             request={
                 "parameters": schedule.parameters or {},
@@ -148,69 +151,71 @@ class SlotMaker:
             },
         )
 
-    def _advance(
-        self,
-        session: Session,
-        schedule: Schedule,
-        following: datetime | None,
-        last: datetime,
-        run_count: int,
-        now: datetime,
-    ) -> None:
-        # Firing is no change of the definition: `version` stays, so that an editor's save is not refused.
-        values: dict[str, Any] = {"next_run_at": following}
-        if run_count:
-            values |= {"last_run_at": last, "run_count": Schedule.run_count + run_count}
-        statement = update(Schedule).where(Schedule.id == schedule.id, Schedule.next_run_at == schedule.next_run_at)
-        session.execute(statement.values(**values).execution_options(synchronize_session=False))
-        session.expunge(schedule)
-        session.add(
-            AuditEntry(
-                tenant_id=schedule.tenant_id,
-                at=now,
-                actor=self._actor,
-                action="schedule.fired",
-                object_type="schedule",
-                object_id=str(schedule.id),
-                after={"scheduled_for": last.isoformat(), "executions": run_count},
-            )
-        )
-
-    def _insert(self, session: Session, rows: list[Execution]) -> set[str]:
-        """Insert those slots that do not exist yet; return the ids that were added."""
-        wanted = or_(
-            *(
-                and_(Execution.schedule_id == row.schedule_id, Execution.scheduled_for == row.scheduled_for)
-                for row in rows
-            )
-        )
-        existing = set()
-        if rows:
-            found = session.execute(select(Execution.schedule_id, Execution.scheduled_for).where(wanted))
-            existing = {(schedule_id, scheduled_for) for schedule_id, scheduled_for in found}
-        new = [row for row in rows if (row.schedule_id, row.scheduled_for) not in existing]
-        if new:
-            session.execute(insert(Execution), [_values(row) for row in new])
-        return {row.id for row in new}
-
     @staticmethod
-    def _reports(session: Session, ids: Iterable[int]) -> dict[int, Report]:
-        return {report.id: report for report in session.scalars(select(Report).where(Report.id.in_(list(ids))))}
+    def _advance(session: Session, fires: list[_Fire]) -> None:
+        """Schedules that move alike share a statement: at nine in the morning that is most of them."""
+        alike: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+        for fire in fires:
+            runs = [row.scheduled_for for row in fire.rows if row.status == "QUEUED"]
+            last_run_at = runs[-1] if runs else None
+            alike[fire.schedule.next_run_at, fire.verdict.following, last_run_at, len(runs)].append(fire.schedule.id)
+        for (due, following, last_run_at, run_count), ids in alike.items():
+            # Firing is no change of the definition: `version` stays, so that an editor's save is not refused.
+            values: dict[str, Any] = {"next_run_at": following}
+            if run_count:
+                values |= {"last_run_at": last_run_at, "run_count": Schedule.run_count + run_count}
+            statement = update(Schedule).where(Schedule.id.in_(ids), Schedule.next_run_at == due).values(**values)
+            session.execute(statement.execution_options(synchronize_session=False))
+
+    def _note(self, session: Session, fires: list[_Fire], now: datetime) -> None:
+        entries = []
+        for fire in fires:
+            schedule, verdict = fire.schedule, fire.verdict
+            after = {
+                "scheduled_for": verdict.latest.isoformat(),
+                "executions": sum(row.status == "QUEUED" for row in fire.rows),
+            }
+            if verdict.broken:
+                self._log.error("schedule cannot go on", schedule_id=schedule.id, error=verdict.broken)
+                after["broken"] = verdict.broken
+            entries.append(
+                {
+                    "tenant_id": schedule.tenant_id,
+                    "at": now,
+                    "actor": self._actor,
+                    "action": "schedule.fired",
+                    "object_type": "schedule",
+                    "object_id": str(schedule.id),
+                    "after": after,
+                }
+            )
+        if entries:
+            session.execute(insert(AuditEntry), entries)
 
 
-def _is_waiting() -> Any:
-    return and_(Schedule.is_active.is_(True), Schedule.next_run_at.is_not(None))
+def is_waiting() -> ColumnElement[bool]:
+    """Active and with a next time. `= true` and not `IS true`, for which MySQL reads the whole index."""
+    return and_(Schedule.is_active == true(), Schedule.next_run_at.is_not(None))
 
 
-def _to_run(schedule: Schedule, slots: list[datetime], now: datetime) -> set[datetime]:
-    """Which of the due slots are executed, by the schedule's misfire policy; the others become SKIPPED rows."""
-    grace = timedelta(seconds=schedule.misfire_grace_seconds)
-    in_time = {slot for slot in slots if now - slot <= grace}
-    if schedule.misfire_policy == "fire_all":
-        return set(slots)
-    if schedule.misfire_policy == "skip":
-        return in_time
-    return in_time or {slots[-1]}
+def _is_due_again(fire: _Fire, now: datetime) -> bool:
+    return fire.verdict.following is not None and fire.verdict.following <= now
+
+
+def _existing(session: Session, rows: list[Execution]) -> set[tuple[int | None, datetime]]:
+    """Slots that have a row."""
+    found: set[tuple[int | None, datetime]] = set()
+    slot = tuple_(Execution.schedule_id, Execution.scheduled_for)
+    for start in range(0, len(rows), _LOOKED_UP):
+        wanted = [(row.schedule_id, row.scheduled_for) for row in rows[start : start + _LOOKED_UP]]
+        statement = select(Execution.schedule_id, Execution.scheduled_for).where(slot.in_(wanted))
+        found |= {(schedule_id, scheduled_for) for schedule_id, scheduled_for in session.execute(statement)}
+    return found
+
+
+def _leave_out(fires: list[_Fire], existing: set[tuple[int | None, datetime]]) -> None:
+    for fire in fires:
+        fire.rows = [row for row in fire.rows if (row.schedule_id, row.scheduled_for) not in existing]
 
 
 def _jitter(schedule: Schedule, slot: datetime) -> timedelta:
@@ -219,16 +224,6 @@ def _jitter(schedule: Schedule, slot: datetime) -> timedelta:
         return timedelta(0)
     digest = hashlib.sha256(f"{schedule.id}:{slot.isoformat()}".encode()).digest()
     return timedelta(seconds=int.from_bytes(digest[:8], "big") % (schedule.jitter_seconds + 1))
-
-
-def _missed(schedule: Schedule, count: int) -> dict[str, Any]:
-    several = f"{count:,} slots were" if count > 1 else "This slot was"
-    return {
-        "code": "MISSED",
-        "message": f"{several} missed while no scheduler was running; the misfire policy is {schedule.misfire_policy}.",
-        "hint": "Set misfire_policy to 'fire_all' to execute every missed slot.",
-        "retryable": False,
-    }
 
 
 def _values(row: Execution) -> dict[str, Any]:

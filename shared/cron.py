@@ -70,7 +70,11 @@ class Cron:
         return self.text
 
     def next(self, after: datetime, timezone: str) -> datetime | None:
-        """The first slot strictly after `after` (aware), in UTC; None when there is none within 41 years."""
+        """The first slot strictly after `after` (aware), in UTC; None when there is none within 41 years.
+
+        Raises:
+            InvalidInput: there is no such zone (any more).
+        """
         return next(self._slots(after, timezone), None)
 
     def upcoming(self, after: datetime, timezone: str, count: int) -> list[datetime]:
@@ -119,7 +123,7 @@ class Cron:
         return fits_day or fits_weekday
 
     def _slots(self, after: datetime, timezone: str) -> Iterator[datetime]:
-        zone = UTC if timezone == "UTC" else ZoneInfo(timezone)
+        zone = UTC if timezone == "UTC" else check_timezone(timezone)
         after = after.astimezone(UTC)
         try:
             day = after.astimezone(zone).date() - timedelta(days=1)

@@ -1,12 +1,11 @@
 """Every setting of Report Hub, with its default and a sentence. Environment: `REPORT_HUB_<NAME>`, or a `.env` file.
 
-A secret may come from a file instead: `REPORT_HUB_SECRET_KEY_FILE=/run/secrets/key`.
+Each may come from a file instead: `REPORT_HUB_SECRET_KEY_FILE=/run/secrets/key`.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -15,10 +14,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from shared.db.database import parse_database_url
 from shared.errors import FieldProblem, InvalidInput
 from shared.network import NetworkPolicy
+from shared.setting_sources import PREFIX, Duration, FileVariables, Grace, Unreadable
 
-PREFIX = "REPORT_HUB_"
+__all__ = ["PREFIX", "Settings", "SettingsError", "load_settings"]
+
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -56,6 +58,10 @@ class Settings(BaseSettings):
         (), description="Host headers that are answered besides loopback names, separated by ','."
     )
 
+    require_secret_references: bool = Field(
+        False, description="Refuse secrets as values in configurations: only env:NAME and file:PATH are kept."
+    )
+
     host: str = Field("127.0.0.1", description="Address that the services listen on.")
     config_port: int = Field(8080, ge=0, le=65535, description="Port of the configuration API.")
     engine_port: int = Field(8000, ge=0, le=65535, description="Port of the execution engine.")
@@ -68,23 +74,23 @@ class Settings(BaseSettings):
 
     engine_slots: int = Field(4, ge=1, le=256, description="Executions that one engine runs at once.")
     delivery_slots: int = Field(4, ge=1, le=256, description="Delivery attempts that one engine makes at once.")
-    lease: timedelta = Field(timedelta(seconds=60), description="How long a claim holds without a heartbeat.")
-    heartbeat: timedelta = Field(timedelta(seconds=10), description="How often a claim is renewed.")
-    poll: timedelta = Field(timedelta(seconds=1), description="How often the engine looks for work it was not told of.")
-    tick: timedelta = Field(timedelta(seconds=1), description="How often the scheduler looks for due schedules.")
-    shutdown_grace: timedelta = Field(
+    lease: Duration = Field(timedelta(seconds=60), description="How long a claim holds without a heartbeat.")
+    heartbeat: Duration = Field(timedelta(seconds=10), description="How often a claim is renewed.")
+    poll: Duration = Field(timedelta(seconds=1), description="How often the engine looks for work it was not told of.")
+    tick: Duration = Field(timedelta(seconds=1), description="How often the scheduler looks for due schedules.")
+    shutdown_grace: Grace = Field(
         timedelta(seconds=20), description="After SIGTERM, executions may finish this long; then they are handed back."
     )
     max_attempts: int = Field(3, ge=1, le=20, description="How often a lost or interrupted execution is started.")
-    default_timeout: timedelta = Field(timedelta(hours=1), description="Time limit of a report that names none.")
-    max_timeout: timedelta = Field(timedelta(hours=12), description="Longest time limit a report may ask for.")
+    default_timeout: Duration = Field(timedelta(hours=1), description="Time limit of a report that names none.")
+    max_timeout: Duration = Field(timedelta(hours=12), description="Longest time limit a report may ask for.")
     max_row_limit: int = Field(100_000_000, ge=1, description="Largest row limit a report may ask for.")
     worker_memory_mb: int = Field(2048, ge=128, description="Memory that one execution may add before it is ended.")
     preview_rows: int = Field(200, ge=1, le=10_000, description="Rows of a preview.")
-    preview_timeout: timedelta = Field(timedelta(seconds=30), description="Time limit of previews and checks.")
-    artifact_retention: timedelta = Field(timedelta(days=30), description="How long artifacts are kept.")
-    history_retention: timedelta = Field(timedelta(days=365), description="How long ended executions are kept.")
-    delivery_timeout: timedelta = Field(timedelta(minutes=5), description="Time limit of one delivery attempt.")
+    preview_timeout: Duration = Field(timedelta(seconds=30), description="Time limit of previews and checks.")
+    artifact_retention: Duration = Field(timedelta(days=30), description="How long artifacts are kept.")
+    history_retention: Duration = Field(timedelta(days=365), description="How long ended executions are kept.")
+    delivery_timeout: Duration = Field(timedelta(minutes=5), description="Time limit of one delivery attempt.")
     max_body_bytes: int = Field(4 << 20, ge=1024, description="Largest request body.")
     dispatch: str = Field("local", description="Who runs executions: local. (Brokers come with a later version.)")
 
@@ -115,11 +121,28 @@ class Settings(BaseSettings):
             _refuse_weak(value.get_secret_value())
         return value
 
+    @field_validator("database_url")
+    @classmethod
+    def _supported_database(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                parse_database_url(value.get_secret_value())
+            except InvalidInput as error:
+                raise ValueError(" ".join(filter(None, (error.message, error.hint)))) from None
+        return value
+
     @field_validator("dispatch")
     @classmethod
     def _known_dispatch(cls, value: str) -> str:
         if value != "local":
             raise ValueError("this version runs executions with 'local' only")
+        return value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _readable_file(cls, value: Any) -> Any:
+        if isinstance(value, Unreadable):
+            raise ValueError(str(value))
         return value
 
     @model_validator(mode="after")
@@ -142,7 +165,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, _FileVariables(settings_cls), dotenv_settings
+        return init_settings, env_settings, FileVariables(settings_cls), dotenv_settings
 
     @property
     def database(self) -> str:
@@ -157,6 +180,16 @@ class Settings(BaseSettings):
         return self.allowed_folders or (self.data_dir.absolute() / "files",)
 
     @property
+    def own_paths(self) -> tuple[Path, ...]:
+        """Files and folders that belong to the services; no datasource and no delivery may name them."""
+        data = self.data_dir.absolute()
+        own = [data / name for name in ("artifacts", "workspaces", "logs", "secret.key")]
+        scheme, _, file = self.database.partition(":///")
+        if scheme.startswith("sqlite"):
+            own += [Path(file + ending).absolute() for ending in ("", "-wal", "-shm", "-journal")]
+        return tuple(own)
+
+    @property
     def network_policy(self) -> NetworkPolicy:
         return NetworkPolicy(tuple(ipaddress.ip_network(network) for network in self.allowed_networks))
 
@@ -168,26 +201,6 @@ class Settings(BaseSettings):
     def is_open(self) -> bool:
         """True when no credentials are configured: loopback only, everybody is admin of the default tenant."""
         return self.bootstrap_api_key is None
-
-
-class _FileVariables(PydanticBaseSettingsSource):
-    """`REPORT_HUB_X_FILE` holds the path of a file whose content is the setting X (container secrets)."""
-
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
-        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
-        if path is None:
-            return None, field_name, False
-        try:
-            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
-        except OSError as error:
-            raise SettingsError(
-                "A setting's file cannot be read.",
-                details=[FieldProblem(f"{PREFIX}{field_name.upper()}_FILE", error.strerror or "cannot be read")],
-            ) from error
-
-    def __call__(self) -> dict[str, Any]:
-        values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
-        return {name: value for name, value in values.items() if value is not None}
 
 
 def _refuse_weak(value: str) -> None:
@@ -211,8 +224,14 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
                 ".".join([f"{PREFIX}{str(item['loc'][0]).upper()}", *map(str, item["loc"][1:])])
                 if item["loc"]
                 else "settings",
-                item["msg"].removeprefix("Value error, "),
+                _reason(item),
             )
             for item in error.errors(include_input=False, include_url=False)
         ]
         raise SettingsError("The settings cannot be used.", details=problems) from None
+
+
+def _reason(item: Any) -> str:
+    if item["type"].startswith("time_delta"):
+        return "must be a duration: seconds (30) or ISO 8601 (PT30S)"
+    return str(item["msg"]).removeprefix("Value error, ")

@@ -10,6 +10,7 @@ Stored form: `v1.<key id>.<wrapped data key>.<ciphertext>`, the last two base64u
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import os
 import secrets
@@ -25,6 +26,7 @@ from shared.errors import ServiceUnavailable
 from shared.settings import Settings
 
 _NONCE = 12
+_KEY_LENGTH = 64
 
 
 class Vault:
@@ -71,23 +73,41 @@ def open_vault(settings: Settings) -> Vault:
 
 
 def _key_file(path: Path) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    if not path.exists():
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(32))
-        try:
-            os.link(temporary, path)  # fails if another process was first: then its key counts
-        except FileExistsError:
-            pass
-        finally:
-            temporary.unlink()
-    if path.stat().st_mode & 0o077:
+    try:
+        if not path.exists():
+            _make_key_file(path)
+        if path.stat().st_mode & 0o077:
+            raise ServiceUnavailable(
+                f"The key file {path} can be read by other users of this machine.", hint=f"chmod 600 {path}"
+            )
+        key = path.read_text(encoding="ascii").strip()
+    except OSError as error:
         raise ServiceUnavailable(
-            f"The key file {path.name} can be read by other users of this machine.", hint=f"chmod 600 {path.name}"
+            f"The key file {path} cannot be read or made ({error.strerror}).",
+            hint="Set REPORT_HUB_DATA_DIR to a folder that belongs to the user of the services.",
+        ) from error
+    if len(key) < _KEY_LENGTH:
+        raise ServiceUnavailable(
+            f"The key file {path} is damaged: it holds no whole key.",
+            hint="Restore it from the backup; without it the stored secrets cannot be decrypted.",
         )
-    return path.read_text().strip()
+    return key
+
+
+def _make_key_file(path: Path) -> None:
+    """The file appears whole or not at all; when several processes start at once, the first one's key counts."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(_KEY_LENGTH // 2))
+            file.flush()
+            os.fsync(file.fileno())  # a key that is lost in a power cut takes all secrets with it
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        temporary.unlink()
 
 
 def _key_id(key: str) -> str:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, with_loader_criteria
 
+from shared.db.driver_errors import database_error, is_conflict
 from shared.db.models.base import TenantOwned
-from shared.errors import ServiceUnavailable
+from shared.errors import InvalidInput, MissingDriver
+
+__all__ = ["DEFAULT_TENANT", "Database", "is_conflict", "parse_database_url"]
 
 T = TypeVar("T")
 DEFAULT_TENANT = 1
 _RETRIES = 6
-# MySQL: deadlock, lock wait timeout, record changed since last read. PostgreSQL: serialization failure, deadlock.
-_CONFLICTS_MYSQL = {1213, 1205, 1020}
-_CONFLICTS_POSTGRES = {"40001", "40P01"}
+_DRIVERS = {"mysql": "mysql+pymysql", "mariadb": "mysql+pymysql", "postgresql": "postgresql+psycopg2"}
 
 
 class Database:
@@ -38,35 +40,45 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """A writing transaction over all tenants: commits at the end, rolls back on an error."""
-        with Session(self._writing, expire_on_commit=False) as session, _translated(), session.begin():
+        with _translated(), self._begin(is_write=True) as session:
             yield session
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A reading transaction over all tenants."""
-        with Session(self.engine, expire_on_commit=False) as session, _translated(), session.begin():
+        with _translated(), self._begin(is_write=False) as session:
             yield session
 
     @contextmanager
     def scoped(self, tenant_id: int, *, is_write: bool = False) -> Iterator[Session]:
         """A transaction that sees and writes only the rows of one tenant."""
-        engine = self._writing if is_write else self.engine
-        with Session(engine, expire_on_commit=False) as session, _translated():
-            _confine(session, tenant_id)
-            with session.begin():
-                yield session
+        with _translated(), self._begin(is_write=is_write, tenant_id=tenant_id) as session:
+            yield session
 
-    def run(self, work: Callable[[Session], T]) -> T:
-        """Do `work` in a writing transaction; after a deadlock or a lost race of locks, do it again."""
+    def run(self, work: Callable[[Session], T], tenant_id: int | None = None) -> T:
+        """Do `work` in a writing transaction (of one tenant); after a deadlock or a lost race of locks, do it again.
+
+        Raises:
+            ServiceUnavailable: others were in the way each time, or the database does not answer.
+        """
         for attempt in range(_RETRIES):
             try:
-                with self.transaction() as session:
+                translated = _translated(keeps_conflicts=attempt < _RETRIES - 1)
+                with translated, self._begin(is_write=True, tenant_id=tenant_id) as session:
                     return work(session)
             except DBAPIError as error:
-                if attempt == _RETRIES - 1 or not is_conflict(error):
+                if not is_conflict(error):
                     raise
-                time.sleep(0.01 * 2**attempt)
+                time.sleep(0.01 * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - only to step aside
         raise AssertionError("unreachable")
+
+    @contextmanager
+    def _begin(self, *, is_write: bool, tenant_id: int | None = None) -> Iterator[Session]:
+        with Session(self._writing if is_write else self.engine, expire_on_commit=False) as session:
+            if tenant_id is not None:
+                _confine(session, tenant_id)
+            with session.begin():
+                yield session
 
     def check(self) -> None:
         """Raise ServiceUnavailable unless the database answers."""
@@ -77,45 +89,63 @@ class Database:
         self.engine.dispose()
 
 
-def is_conflict(error: DBAPIError) -> bool:
-    """True when another transaction was in the way and the same work may succeed a moment later."""
-    original: Any = error.orig
-    if getattr(original, "pgcode", None) in _CONFLICTS_POSTGRES:
-        return True
-    arguments = getattr(original, "args", ())
-    if arguments and arguments[0] in _CONFLICTS_MYSQL:
-        return True
-    return "database is locked" in str(original)
+def parse_database_url(url: str) -> tuple[URL, str]:
+    """The URL with our driver, and the kind of database: sqlite, mysql (MariaDB as well) or postgresql.
+
+    Raises:
+        InvalidInput: it cannot be read, or names another kind of database. The URL itself is not repeated.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise InvalidInput(
+            "The URL of the Report Hub database cannot be read.",
+            hint="Write it like mysql://user:password@host/database, or sqlite:////folder/file.",
+        ) from None
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        if parsed.database in (None, "", ":memory:"):
+            raise InvalidInput("The Report Hub database cannot be in memory: its processes share a file.")
+        return parsed, backend
+    if backend not in _DRIVERS:
+        raise InvalidInput("The Report Hub database must be sqlite, mysql, mariadb or postgresql.")
+    parsed = parsed.set(drivername=_DRIVERS[backend])
+    return parsed, parsed.get_backend_name()
 
 
 def _make_engine(url: str, pool_size: int) -> Engine:
-    parsed = make_url(url)
-    backend = parsed.get_backend_name()
+    parsed, backend = parse_database_url(url)
     if backend == "sqlite":
         engine = create_engine(parsed, connect_args={"timeout": 30, "check_same_thread": False}, pool_size=pool_size)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    if backend in ("mysql", "mariadb"):
-        parsed = parsed.set(drivername="mysql+pymysql", query={"charset": "utf8mb4", **parsed.query})
-    elif backend == "postgresql":
-        parsed = parsed.set(drivername="postgresql+psycopg2")
-    engine = create_engine(
-        parsed,
-        isolation_level="READ COMMITTED",
-        pool_size=pool_size,
-        max_overflow=pool_size,
-        pool_pre_ping=True,
-        pool_recycle=1800,
-        hide_parameters=True,
-    )
-    if backend in ("mysql", "mariadb"):
+    if backend == "mysql":
+        parsed = parsed.set(query={"charset": "utf8mb4", **parsed.query})
+    try:
+        engine = create_engine(
+            parsed,
+            isolation_level="READ COMMITTED",
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=True,
+            pool_recycle=1800,
+            hide_parameters=True,
+        )
+    except ModuleNotFoundError as error:
+        raise MissingDriver(
+            f"The Report Hub database needs {error.name}, which is not installed on this server.",
+            hint=f'Install it with: pip install "report-hub[{backend}]"',
+        ) from error
+    if backend == "mysql":
         event.listen(engine, "connect", _prepare_mysql)
     return engine
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
+    # SQLite's own lower() knows ASCII only: a search would not even find ÄRGER as ÄRGER.
+    connection.create_function("lower", 1, lambda text: text.lower() if text else text, deterministic=True)
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
         connection.execute(f"PRAGMA {pragma}").close()
 
@@ -132,10 +162,15 @@ def _prepare_mysql(connection: Any, _record: Any) -> None:
 
 
 def _confine(session: Session, tenant_id: int) -> None:
-    """The one place where a tenant's scope is applied: to every ORM SELECT, UPDATE and DELETE, and to every new row."""
+    """The one place where a tenant's scope is applied: to every ORM SELECT, UPDATE and DELETE, and to every new row.
+
+    What cannot be confined (text, tables without their model, bulk inserts) is a mistake in our code.
+    """
 
     @event.listens_for(session, "do_orm_execute")
     def _filter(state: ORMExecuteState) -> None:
+        if state.is_insert or not state.is_orm_statement:
+            raise AssertionError("this statement cannot be confined to a tenant")
         if state.is_column_load or state.is_relationship_load:
             return
         state.statement = state.statement.options(
@@ -153,10 +188,12 @@ def _confine(session: Session, tenant_id: int) -> None:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(*, keeps_conflicts: bool = False) -> Iterator[None]:
+    """Errors of the driver as sentences. `run` sees the conflicts themselves, because it tries again."""
     try:
         yield
-    except OperationalError as error:
-        if is_conflict(error):
+    except DBAPIError as error:
+        translated = database_error(error)
+        if translated is None or (keeps_conflicts and is_conflict(error)):
             raise
-        raise ServiceUnavailable("The Report Hub database does not answer.", hint="Try again in a moment.") from error
+        raise translated from error

@@ -8,6 +8,8 @@ import pkgutil
 from importlib.metadata import entry_points
 from typing import Any, Literal, overload
 
+import structlog
+
 from shared.errors import FieldProblem, InvalidInput, MissingDriver
 from shared.plugins.base import Plugin
 from shared.plugins.connector import Connector
@@ -26,7 +28,10 @@ _FIELD = {"connector": "type", "converter": "formats", "deliverer": "method"}
 
 @functools.cache
 def plugins(family: Family) -> dict[str, type[Plugin[Any]]]:
-    """All plug-ins of a family by kind. Entry points (`report_hub.<family>s`) may add kinds, not replace ours."""
+    """All plug-ins of a family by kind. Entry points (`report_hub.<family>s`) may add kinds, not replace ours.
+
+    One that cannot be loaded, or takes a name of ours, is left out with a line in the log.
+    """
     base = _BASES[family]
     package = importlib.import_module(f"{family}s")
     found: dict[str, type[Plugin[Any]]] = {}
@@ -34,11 +39,23 @@ def plugins(family: Family) -> dict[str, type[Plugin[Any]]]:
         if module.name.startswith("_") or module.ispkg:
             continue
         found |= _kinds_in(importlib.import_module(f"{package.__name__}.{module.name}"), base)
+    taken = {name for plugin in found.values() for name in _names(plugin)}
     for entry in entry_points(group=f"report_hub.{family}s"):
-        plugin = entry.load()
-        if isinstance(plugin, type) and issubclass(plugin, base):
-            found.setdefault(plugin.kind, plugin)
+        try:
+            plugin = entry.load()
+            if not issubclass(plugin, base) or _names(plugin) & taken:
+                raise TypeError(f"it is no {family}, or its name is taken")
+        except Exception as error:  # noqa: BLE001 - other people's code: whatever is wrong with it, ours goes on
+            structlog.get_logger().error("plug-in left out", entry_point=entry.value, error=repr(error))
+            continue
+        found[plugin.kind] = plugin
+        taken |= _names(plugin)
     return dict(sorted(found.items()))
+
+
+def _names(plugin: type[Plugin[Any]]) -> set[str]:
+    """What people may call it: its kind, and a converter's extension."""
+    return {plugin.kind, plugin.extension} if issubclass(plugin, Converter) else {plugin.kind}
 
 
 def _kinds_in(module: Any, base: type[Plugin[Any]]) -> dict[str, type[Plugin[Any]]]:

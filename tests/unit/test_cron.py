@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from shared.cron import check_timezone, parse
 from shared.errors import InvalidInput
+from tests.unit.brute_cron import brute_slots
 
 CORPUS = json.loads((Path(__file__).parents[1] / "corpora" / "cron_cases.json").read_text())
 
@@ -111,6 +112,47 @@ def test_without_clock_changes_slots_are_the_matching_minutes(expression: str, s
             expected.append(minute)
         minute += timedelta(minutes=1)
     assert list(cron.between(start, until, "UTC")) == expected
+
+
+PLAIN_FIELDS = [
+    st.sampled_from(["*", "0", "30", "*/15", "*/7", "5-50/9", "1,2,59"]),
+    st.sampled_from(["*", "0", "1", "2", "3", "*/5", "1-4", "23", "0,2,3"]),
+    st.sampled_from(["*", "1", "13", "*/2", "25-31"]),
+    st.sampled_from(["*", "3,4", "9-11", "*/3"]),
+    st.sampled_from(["*", "0", "7", "1-5", "0,6", "*/2"]),
+]
+# Each comes near a change of the clock: one hour, half an hour, at midnight, in the south, and a zone without any.
+CHANGES = st.sampled_from(
+    [
+        ("Europe/Berlin", datetime(2026, 3, 29, tzinfo=UTC)),
+        ("Europe/Berlin", datetime(2026, 10, 25, tzinfo=UTC)),
+        ("America/New_York", datetime(2026, 3, 8, tzinfo=UTC)),
+        ("America/New_York", datetime(2026, 11, 1, tzinfo=UTC)),
+        ("Australia/Lord_Howe", datetime(2026, 4, 4, tzinfo=UTC)),
+        ("Australia/Lord_Howe", datetime(2026, 10, 3, tzinfo=UTC)),
+        ("America/Santiago", datetime(2026, 9, 5, tzinfo=UTC)),
+        ("Africa/Cairo", datetime(2026, 4, 23, tzinfo=UTC)),
+        ("Asia/Kathmandu", datetime(2026, 2, 27, tzinfo=UTC)),
+    ]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.tuples(*PLAIN_FIELDS).map(" ".join), CHANGES, st.integers(-1800, 1800))
+def test_slots_around_clock_changes_are_those_of_a_minute_by_minute_search(
+    expression: str, change: tuple[str, datetime], shift: int
+) -> None:
+    zone, day = change
+    start = day + timedelta(minutes=shift)
+    until = start + timedelta(days=2)
+    found = list(parse(expression).between(start, until, zone))
+    assert found == brute_slots([expression], zone, start, until)[expression]
+
+
+def test_the_corpus_is_whole() -> None:
+    assert len(CORPUS["cases"]) >= 180
+    assert {case["group"] for case in CORPUS["cases"]} >= {"fields", "day_of_week", "dst_gap", "dst_fold"}
+    assert len(CORPUS["refuse"]) + len(CORPUS["refuse_tz"]) >= 50
 
 
 def test_a_daily_schedule_runs_once_on_both_days_of_clock_changes() -> None:

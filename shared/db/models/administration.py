@@ -79,14 +79,14 @@ class AuditEntry(TenantOwned, Base):
     address: Mapped[str | None] = mapped_column(String(64))
 
 
-class ErrorEntry(Base):
-    """An error for operators, with its cause; people see the short form on the execution."""
+class ErrorEntry(TenantOwned, Base):
+    """An error for operators, with its cause; people see the short form on the execution. NULL: of no tenant."""
 
     __tablename__ = "error_log"
     __table_args__ = (MYSQL_OPTIONS,)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
-    tenant_id: Mapped[int | None] = mapped_column(BigInteger)
+    tenant_id: Mapped[int | None] = mapped_column(BigInteger)  # type: ignore[assignment]
     at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     service: Mapped[str] = mapped_column(String(64))
     code: Mapped[str] = mapped_column(String(64))

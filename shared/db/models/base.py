@@ -27,7 +27,8 @@ class Base(DeclarativeBase):
 
 
 MYSQL_OPTIONS = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin", "mysql_engine": "InnoDB"}
-"""Keys compare byte for byte on every database: 'A' and 'a' are two names, two idempotency keys."""
+"""Keys compare byte for byte on every database: 'A' and 'a' are two names, two idempotency keys. (Spaces at the end are
+the exception: MySQL and MariaDB pass over them.)"""
 
 
 class TenantOwned:
