@@ -12,13 +12,13 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from execution_engine.preparing import check_formats, plain
+from execution_engine.preparing import check_formats, parameter_specs, plain
 from shared.cron import check_timezone
 from shared.db.executions import audit_execution, new_execution
 from shared.db.models import Datasource, Delivery, Execution, Report
 from shared.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from shared.executions import ExecuteBody
-from shared.parameters import ParameterSpec, resolve_parameters
+from shared.parameters import resolve_parameters
 from shared.web import ServiceContext
 
 _KEY_LENGTH = 255
@@ -52,12 +52,16 @@ class Acceptor:
         replayed = self._known(tenant_id, key, request_hash)
         if replayed is not None:
             return AcceptedExecution(replayed, is_replayed=True)
+
+        def work(session: Session) -> Execution:
+            execution = self._new(session, config_id, body, trigger)
+            execution.idempotency_key, execution.request_hash = key, request_hash
+            session.add(execution)
+            audit_execution(session, execution, actor, "accepted", self._context.clock.now())
+            return execution
+
         try:
-            with self._context.database.scoped(tenant_id, is_write=True) as session:
-                execution = self._new(session, config_id, body, trigger)
-                execution.idempotency_key, execution.request_hash = key, request_hash
-                session.add(execution)
-                audit_execution(session, execution, actor, "accepted", self._context.clock.now())
+            execution = self._context.database.run(work, tenant_id)
         except IntegrityError:  # the same key came in at the same moment
             replayed = self._known(tenant_id, key, request_hash)
             if replayed is None:
@@ -129,13 +133,17 @@ class Acceptor:
         datasource = session.get(Datasource, report.datasource_id)
         if datasource is not None and not datasource.is_active:
             raise Conflict(f"The datasource {datasource.name} is switched off.", hint="Set is_active to true.")
-        specs = [ParameterSpec(**spec) for spec in report.parameters]
+        specs = parameter_specs(report.parameters, "parameters")
         resolve_parameters(specs, body.parameters, scheduled_for, timezone)
         if body.delivery_ids:
-            known = select(Delivery.id).where(Delivery.config_id == report.id, Delivery.id.in_(body.delivery_ids))
-            if set(session.scalars(known)) != set(body.delivery_ids):
+            named = select(Delivery).where(Delivery.config_id == report.id, Delivery.id.in_(body.delivery_ids))
+            found = {delivery.id: delivery for delivery in session.scalars(named)}
+            if len(found) < len(set(body.delivery_ids)):
                 message = "names a delivery that this report does not have"
                 raise InvalidInput(f"delivery_ids {message}.", details=[FieldProblem("delivery_ids", message)])
+            for delivery in found.values():
+                if not delivery.is_active:
+                    raise Conflict(f"The delivery {delivery.name} is switched off.", hint="Set is_active to true.")
 
     def _known(self, tenant_id: int, key: str | None, request_hash: str) -> Execution | None:
         if key is None:

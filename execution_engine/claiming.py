@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, true, update
 from sqlalchemy.orm import Session
 
+from execution_engine.picking import pick
 from shared.clock import Clock
 from shared.db.database import Database
 from shared.db.executions import audit_execution
@@ -23,6 +24,8 @@ from shared.faults import crash_point
 
 _HOLD_BACK = timedelta(seconds=1)
 """How soon an execution that must wait for its predecessor is looked at again."""
+
+_ORDER = (Execution.priority.desc(), Execution.available_at, Execution.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +51,12 @@ class ExecutionQueue:
         self._owner = owner
         self._lease = lease
 
-    def claim(self, limit: int) -> list[Claim]:
-        """Up to `limit` executions to start now: abandoned ones first, then by priority and age."""
+    def claim(self, limit: int, *, only: str | None = None) -> list[Claim]:
+        """Up to `limit` executions to start now: abandoned ones first, then by priority and age; or `only` that one."""
         if limit <= 0:
             return []
         now = self._clock.now()
-        claims = self._database.run(lambda session: self._claim_in(session, limit, now))
+        claims = self._database.run(lambda session: self._claim_in(session, limit, now, only))
         if claims:
             crash_point("execution_claimed")
         return claims
@@ -115,18 +118,20 @@ class ExecutionQueue:
             count, oldest = session.execute(statement).one()
         return int(count), oldest
 
-    def _claim_in(self, session: Session, limit: int, now: datetime) -> list[Claim]:
-        abandoned = self._candidates(session, and_(Execution.status == "RUNNING", Execution.lease_until < now), limit)
+    def _claim_in(self, session: Session, limit: int, now: datetime, only: str | None) -> list[Claim]:
+        claims: list[Claim] = []
+        wanted = true() if only is None else Execution.id == only
+        abandoned = and_(Execution.status == "RUNNING", Execution.lease_until < now)
         waiting = and_(Execution.status == "QUEUED", Execution.available_at <= now)
-        queued = self._candidates(session, waiting, limit - len(abandoned)) if len(abandoned) < limit else []
-        claims = [self._take_over(session, execution, now) for execution in abandoned]
-        claims += [self._start(session, execution, now) for execution in queued]
-        return [claim for claim in claims if claim is not None]
-
-    def _candidates(self, session: Session, condition: ColumnElement[bool], limit: int) -> list[Execution]:
-        statement = select(Execution).where(condition)
-        statement = statement.order_by(Execution.priority.desc(), Execution.available_at, Execution.id).limit(limit)
-        return list(session.scalars(statement.with_for_update(skip_locked=True)))
+        for condition, decide in ((abandoned, self._take_over), (waiting, self._start)):
+            if len(claims) == limit:
+                break
+            for execution in pick(session, Execution, and_(condition, wanted), _ORDER, limit):
+                claim = decide(session, execution, now)
+                claims += [claim] if claim is not None else []
+                if len(claims) == limit:
+                    break
+        return claims
 
     def _take_over(self, session: Session, execution: Execution, now: datetime) -> Claim | None:
         if execution.cancel_requested_at is not None:
@@ -173,15 +178,7 @@ class ExecutionQueue:
         schedule = session.scalar(select(Schedule).where(Schedule.id == execution.schedule_id).with_for_update())
         if schedule is None or schedule.overlap_policy == "allow":
             return True
-        earlier = select(func.count()).where(
-            Execution.schedule_id == execution.schedule_id,
-            Execution.id != execution.id,
-            or_(
-                Execution.status == "RUNNING",
-                and_(Execution.status == "QUEUED", Execution.scheduled_for < execution.scheduled_for),
-            ),
-        )
-        if session.scalar(earlier) == 0:
+        if not self._has_predecessor(session, execution):
             return True
         if schedule.overlap_policy == "skip":
             execution.error = {
@@ -195,6 +192,18 @@ class ExecutionQueue:
         else:
             execution.available_at = now + _HOLD_BACK
         return False
+
+    @staticmethod
+    def _has_predecessor(session: Session, execution: Execution) -> bool:
+        # coalesce() keeps the index on schedule_id out: it holds the schedule's whole history, the one on status only
+        # what has not ended.
+        earlier = select(Execution.id).where(
+            Execution.status.in_(("RUNNING", "QUEUED")),
+            func.coalesce(Execution.schedule_id, 0) == execution.schedule_id,
+            Execution.id != execution.id,
+            or_(Execution.status == "RUNNING", Execution.scheduled_for < execution.scheduled_for),
+        )
+        return session.scalar(earlier.limit(1)) is not None
 
     def _held(self, claim: Claim) -> ColumnElement[bool]:
         return and_(

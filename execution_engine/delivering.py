@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -12,8 +13,10 @@ from sqlalchemy.orm import Session
 from execution_engine.errors_log import log_error
 from execution_engine.ledger import AttemptClaim, DeliveryLedger, Outcome
 from execution_engine.orders import DeliveryOrder, Limits
+from execution_engine.patience import insist
 from execution_engine.preparing import Preparer
-from execution_engine.workers import WorkerPool, WorkFailed
+from execution_engine.worker import Worker, WorkFailed
+from execution_engine.workers import WorkerPool
 from shared.clock import Clock
 from shared.db.database import Database
 from shared.db.models import Artifact, Delivery, DeliveryTask, Execution
@@ -24,7 +27,6 @@ from shared.errors import (
     NotFound,
     ReportHubError,
     TimeLimitReached,
-    WorkerLost,
 )
 from shared.faults import crash_point
 from shared.plugins import Address, ArtifactFile, Parcel, Receipt, load
@@ -64,14 +66,37 @@ class DeliveryRunner:
         self._preparer = preparer
         self._store = store
         self._workers = workers
+        self._busy: set[Worker] = set()
+        self._lock = threading.Lock()
+        self._is_stopping = False
         self._log = structlog.get_logger()
 
     def run(self, claim: AttemptClaim) -> None:
         """From claim to outcome. Never raises: what goes wrong is in the ledger."""
         with structlog.contextvars.bound_contextvars(execution_id=claim.execution_id, delivery_task=claim.task_id):
             outcome = self._attempt(claim)
-            self._ledger.record(claim, outcome)
+            insist(lambda: self._ledger.record(claim, outcome), self._settings.lease)
             self._log.info("delivery attempt", status=outcome.status, attempt=claim.number, says=outcome.message)
+
+    def stop(self) -> None:
+        """Cancel what is being sent; an attempt that had not begun to send is made again by the next engine."""
+        with self._lock:
+            self._is_stopping = True
+            for worker in self._busy:
+                worker.cancel()
+
+    def _send(self, order: DeliveryOrder) -> Receipt:
+        with self._workers.worker() as worker:
+            with self._lock:
+                self._busy.add(worker)
+                if self._is_stopping:
+                    worker.cancel()
+            try:
+                receipt: Receipt = worker.run(order)
+            finally:
+                with self._lock:
+                    self._busy.discard(worker)
+        return receipt
 
     def _attempt(self, claim: AttemptClaim) -> Outcome:
         policy = _Policy(1, timedelta(0), resends_unknown=False, is_addressed=False)
@@ -80,7 +105,7 @@ class DeliveryRunner:
                 policy = self._policy(session, claim)
                 order = self._order(session, claim)
             crash_point("before_sending")
-            receipt: Receipt = self._workers.run(order)
+            receipt = self._send(order)
             crash_point("after_sending")
             return Outcome("DELIVERED", receipt.message, detail=dict(receipt.detail))
         except WorkFailed as failure:
@@ -88,7 +113,7 @@ class DeliveryRunner:
                 log_error(
                     self._database, self._clock, claim.tenant_id, failure.error, claim.execution_id, failure.cause
                 )
-            return _outcome(failure.error, claim, policy)
+            return _outcome(failure.error, claim, policy, is_unknown=not failure.is_reported)
         except ReportHubError as error:
             return _outcome(error, claim, policy)
         except Exception as error:  # noqa: BLE001 - a task must never stay open because of our fault
@@ -171,21 +196,22 @@ class DeliveryRunner:
         )
 
 
-def _outcome(error: ReportHubError, claim: AttemptClaim, policy: _Policy) -> Outcome:
+def _outcome(error: ReportHubError, claim: AttemptClaim, policy: _Policy, *, is_unknown: bool = False) -> Outcome:
     """What a failed attempt means: try again, ask a person, or stop.
 
-    An attempt whose end is unknown is repeated at once where repeating changes nothing (files, keys); a mail that may
-    have arrived follows the delivery's policy.
+    An attempt whose end is unknown (the process was killed, or the connection broke after all was sent) is made again
+    where that changes nothing (files, keys); a mail that may have arrived follows the delivery's policy.
     """
     message = error.message if error.hint is None else f"{error.message} {error.hint}"
-    if isinstance(error, Cancelled):
-        return Outcome("WAITING", "The engine was stopped before it was sent.", error.code, delay=timedelta(0))
-    is_unknown = isinstance(error, (DeliveryUnknown, WorkerLost))
+    is_unknown = is_unknown or isinstance(error, DeliveryUnknown)
+    attempt_status = "UNKNOWN" if is_unknown else None
     if is_unknown and policy.is_addressed and not policy.resends_unknown:
         return Outcome("UNKNOWN", message, error.code, attempt_status="UNKNOWN")
+    if isinstance(error, Cancelled):
+        message = "The engine was stopped before it was sent." if not is_unknown else message
+        return Outcome("WAITING", message, error.code, None, timedelta(0), attempt_status, is_counted=False)
     if not (is_unknown or isinstance(error, (DeliveryUnavailable, TimeLimitReached)) or error.retryable):
         return Outcome("REFUSED", message, error.code)
-    attempt_status = "UNKNOWN" if is_unknown else None
     if claim.number >= policy.attempts_allowed:
         return Outcome("DEAD", message, error.code, attempt_status=attempt_status)
     retry_after = getattr(error, "retry_after", None)

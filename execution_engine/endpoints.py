@@ -11,22 +11,13 @@ from starlette.concurrency import run_in_threadpool
 
 from execution_engine.accepting import Acceptor
 from execution_engine.engine import Engine
-from execution_engine.questions import (
-    DeliveryTestBody,
-    DeliveryTestOut,
-    PreviewBody,
-    PreviewOut,
-    Questions,
-    SourceTestOut,
-    TableOut,
-    ValidateBody,
-    ValidateOut,
-)
+from execution_engine.question_bodies import DeliveryTestBody, PreviewBody, ValidateBody
+from execution_engine.questions import Questions
 from execution_engine.stories import Stories
 from shared.auth import Principal
-from shared.db.executions import ENDED
 from shared.errors import FieldProblem, InvalidInput
 from shared.executions import Accepted, ExecuteBody, ExecuteRequest, ExecutionStory
+from shared.questions import DeliveryTestOut, PreviewOut, SourceTestOut, TableOut, ValidateOut
 from shared.web import Envelope, ServiceContext, success
 from shared.web.app import Asker
 
@@ -132,7 +123,7 @@ def question_routes(context: ServiceContext, engine: Engine) -> APIRouter:
 
 
 def _trigger(asker: Principal) -> str:
-    return "record" if asker.actor == "service:intake" else "manual"
+    return "record" if asker.actor.startswith("service:intake") else "manual"
 
 
 async def _wait(stories: Stories, tenant_id: int, execution_id: str, seconds: float) -> str:
@@ -140,6 +131,6 @@ async def _wait(stories: Stories, tenant_id: int, execution_id: str, seconds: fl
     deadline = time.monotonic() + seconds
     while True:
         status, is_over = await run_in_threadpool(stories.status, tenant_id, execution_id)
-        if is_over or status in ENDED or time.monotonic() >= deadline:
+        if is_over or time.monotonic() >= deadline:
             return status
         await asyncio.sleep(min(_WAIT_STEP, max(0.0, deadline - time.monotonic())))

@@ -39,8 +39,8 @@ class Engine:
         self.owner = f"engine:{socket.gethostname()}:{os.getpid()}"[:128]
         self.preparer = Preparer(settings, context.vault)
         self.store = ArtifactStore.open(settings)
-        self.metrics = EngineMetrics(context.metrics)
         self.queue = ExecutionQueue(context.database, context.clock, self.owner, settings.lease)
+        self.metrics = EngineMetrics(context.metrics, self.queue, context.clock)
         self.ledger = DeliveryLedger(context.database, context.clock, self.owner, settings.lease)
         start_fork_server()
         self._workers = WorkerPool(spare=min(2, settings.engine_slots), is_reused=False)
@@ -61,20 +61,19 @@ class Engine:
         self._closed = threading.Event()
         self._executions = ThreadPoolExecutor(settings.engine_slots, thread_name_prefix="execution")
         self._deliveries = ThreadPoolExecutor(settings.delivery_slots, thread_name_prefix="delivery")
-        self._threads: list[threading.Thread] = []
+        self._claimers = [
+            threading.Thread(target=self._claim_executions, name="claim-executions", daemon=True),
+            threading.Thread(target=self._claim_deliveries, name="claim-deliveries", daemon=True),
+        ]
+        self._keepers = [
+            threading.Thread(target=self._pulse, name="pulse", daemon=True),
+            threading.Thread(target=self._keep_house, name="housekeeping", daemon=True),
+        ]
         self._log = structlog.get_logger()
 
     def start(self) -> None:
-        loops = {
-            "claim-executions": self._claim_executions,
-            "claim-deliveries": self._claim_deliveries,
-            "pulse": self._pulse,
-            "housekeeping": self._keep_house,
-        }
-        for name, loop in loops.items():
-            thread = threading.Thread(target=loop, name=name, daemon=True)
+        for thread in (*self._claimers, *self._keepers):
             thread.start()
-            self._threads.append(thread)
 
     def nudge(self) -> None:
         """There is work: look now, not at the next poll."""
@@ -91,20 +90,23 @@ class Engine:
 
     def stop(self) -> None:
         """Claim nothing more; let executions finish for the grace period; hand back what is left."""
+        deadline = time.monotonic() + self._context.settings.shutdown_grace.total_seconds()
         self._stop.set()
         self.nudge()
-        deadline = time.monotonic() + self._context.settings.shutdown_grace.total_seconds()
+        for thread in self._claimers:
+            thread.join()
         while self._is_busy() and time.monotonic() < deadline:
-            self._closed.wait(0.1)
+            self._closed.wait(0.05)
         with self._lock:
             left = list(self._running.values())
         for running in left:
             running.is_stopping = True
             running.stop()
+        self._deliverer.stop()
         self._executions.shutdown(wait=True)
         self._deliveries.shutdown(wait=True)
         self._closed.set()
-        for thread in self._threads:
+        for thread in self._keepers:
             thread.join(timeout=5)
         self._workers.close()
         self.helpers.close()
@@ -198,7 +200,8 @@ class Engine:
         with self._lock:
             running = list(self._running.values())
         for item in running:
-            if item.progress is not None:
+            if item.progress is not None and item.progress != item.noted_progress:
+                item.noted_progress = item.progress
                 self.queue.note_progress(item.claim, *item.progress)
 
     def _pass_cancels_on(self) -> None:
@@ -208,13 +211,17 @@ class Engine:
             self.cancel(execution_id)
 
     def _keep_house(self) -> None:
-        while not self._closed.wait(self._housekeeper.interval.total_seconds()):
+        pause = 0.0
+        while not self._closed.wait(pause):
             self._guarded(self._housekeeper.run, None)
+            pause = self._housekeeper.interval.total_seconds()
 
     def _guarded(self, work: Callable[[], T], otherwise: T) -> T:
         try:
             return work()
         except (SQLAlchemyError, ReportHubError) as error:
             self._log.warning("the database does not answer; trying again", exc_info=error)
-            self._closed.wait(1)
-            return otherwise
+        except Exception:  # noqa: BLE001 - an engine that lives but does not work would be worse than a repeated error
+            self._log.exception("unexpected error; trying again")
+        self._closed.wait(1)
+        return otherwise

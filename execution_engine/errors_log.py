@@ -15,7 +15,12 @@ from shared.redaction import redact
 
 
 def log_error(
-    database: Database, clock: Clock, tenant_id: int | None, error: ReportHubError, execution_id: str, cause: str = ""
+    database: Database,
+    clock: Clock,
+    tenant_id: int | None,
+    error: ReportHubError,
+    execution_id: str | None = None,
+    cause: str = "",
 ) -> None:
     """Write an error_log row; a database that is down must not hide the error itself."""
     chain = cause or "".join(traceback.format_exception(error))

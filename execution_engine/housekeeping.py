@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from datetime import datetime, timedelta
-from pathlib import Path
+from pathlib import PurePosixPath
 
 import structlog
 from sqlalchemy import select, update
@@ -26,6 +26,7 @@ class Housekeeper:
     def __init__(self, context: ServiceContext, store: ArtifactStore) -> None:
         self._context = context
         self._store = store
+        self._rounds = 0
         self._log = structlog.get_logger()
 
     def run(self) -> None:
@@ -33,6 +34,8 @@ class Housekeeper:
         expired = self._expire_artifacts(now)
         removed = self._remove_history(now - self._context.settings.history_retention)
         self._remove_workspaces()
+        self._remove_orphans()
+        self._rounds += 1
         if expired or removed:
             self._log.info("tidied up", artifacts=expired, executions=removed)
 
@@ -75,7 +78,22 @@ class Housekeeper:
             statement = select(Execution.id).where(Execution.id.in_(list(found)), Execution.status == "RUNNING")
             busy = set(session.scalars(statement))
         for execution_id in found.keys() - busy:
-            self._remove_folder(found[execution_id])
+            shutil.rmtree(found[execution_id], ignore_errors=True)
 
-    def _remove_folder(self, folder: Path) -> None:
-        shutil.rmtree(folder, ignore_errors=True)
+    def _remove_orphans(self) -> None:
+        """Files of one day that no execution owns: those of engines that died before they could say so."""
+        days = self._store.days()
+        keys = self._store.keys(days[self._rounds % len(days)]) if days else []
+        for first in range(0, len(keys), _BATCH):
+            for key in self._orphans(keys[first : first + _BATCH]):
+                self._store.delete(key)
+
+    def _orphans(self, keys: list[str]) -> list[str]:
+        owner = {key: PurePosixPath(key).parts[3] for key in keys}
+        with self._context.database.reading() as session:
+            # In this order: what still runs may be about to be noted, what does not run is noted already or never.
+            running = select(Execution.id).where(Execution.id.in_(set(owner.values())), Execution.status == "RUNNING")
+            busy = set(session.scalars(running))
+        with self._context.database.reading() as session:
+            known = set(session.scalars(select(Artifact.storage_key).where(Artifact.storage_key.in_(keys))))
+        return [key for key in keys if owner[key] not in busy and key not in known]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Any
 from sqlalchemy import and_, func, select, update
 from sqlalchemy.orm import Session
 
+from execution_engine.picking import pick
 from shared.clock import Clock
 from shared.db.database import Database
 from shared.db.executions import audit_execution
@@ -35,7 +37,10 @@ class AttemptClaim:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an attempt ended: the task's new status, what to say, and when to try again (WAITING)."""
+    """How an attempt ended: the task's new status, what to say, and when to try again (WAITING).
+
+    One that is not counted costs the task none of its attempts.
+    """
 
     status: str
     message: str
@@ -43,6 +48,7 @@ class Outcome:
     detail: dict[str, Any] | None = None
     delay: timedelta | None = None
     attempt_status: str | None = None
+    is_counted: bool = True
 
 
 class DeliveryLedger:
@@ -78,29 +84,27 @@ class DeliveryLedger:
         crash_point("delivery_recorded")
         return is_written
 
-    def next_due(self) -> datetime | None:
-        """When the next task becomes due; None when none waits."""
-        with self._database.reading() as session:
-            waiting = DeliveryTask.status.in_(("PENDING", "WAITING"))
-            return session.scalar(select(func.min(DeliveryTask.next_attempt_at)).where(waiting))
-
     def _claim_in(self, session: Session, limit: int, now: datetime) -> list[AttemptClaim]:
-        for task in self._locked(
-            session, DeliveryTask.status == "SENDING", DeliveryTask.lease_until < now, limit=limit
-        ):
-            self._interrupted(session, task, now)
-        session.flush()
-        due = self._locked(
-            session,
-            DeliveryTask.status.in_(("PENDING", "WAITING")),
-            DeliveryTask.next_attempt_at <= now,
-            limit=limit,
-        )
-        return [self._take(session, task, now) for task in due]
+        self._close_interrupted(session, limit, now)
+        due = and_(DeliveryTask.status.in_(("PENDING", "WAITING")), DeliveryTask.next_attempt_at <= now)
+        order = (DeliveryTask.next_attempt_at, DeliveryTask.id)
+        tasks = list(itertools.islice(pick(session, DeliveryTask, due, order, limit), limit))
+        claims = [self._take(session, task, now) for task in tasks]
+        for execution_id in sorted({claim.execution_id for claim in claims}):  # in one order, or two engines deadlock
+            begun = update(Execution).where(Execution.id == execution_id, Execution.delivery_status == "PENDING")
+            session.execute(begun.values(delivery_status="DELIVERING"))
+        return claims
 
-    def _locked(self, session: Session, *conditions: Any, limit: int) -> Sequence[DeliveryTask]:
-        statement = select(DeliveryTask).where(*conditions).order_by(DeliveryTask.next_attempt_at, DeliveryTask.id)
-        return session.scalars(statement.limit(limit).with_for_update(skip_locked=True)).all()
+    def _close_interrupted(self, session: Session, limit: int, now: datetime) -> None:
+        """Find the tasks whose engine is gone. The execution is locked first, as everywhere."""
+        abandoned = and_(DeliveryTask.status == "SENDING", DeliveryTask.lease_until < now)
+        found = session.execute(select(DeliveryTask.execution_id).where(abandoned).distinct().limit(limit))
+        for (execution_id,) in sorted(found):
+            _lock_execution(session, execution_id)
+            mine = and_(abandoned, DeliveryTask.execution_id == execution_id)
+            for task in session.scalars(select(DeliveryTask).where(mine).with_for_update(skip_locked=True)).all():
+                self._interrupted(session, task, now)
+            session.flush()
 
     def _interrupted(self, session: Session, task: DeliveryTask, now: datetime) -> None:
         """The engine that made the attempt is gone: it may have arrived. What then, the delivery says."""
@@ -133,14 +137,12 @@ class DeliveryLedger:
                 started_at=now,
             )
         )
-        statement = update(Execution).where(Execution.id == task.execution_id, Execution.delivery_status == "PENDING")
-        session.execute(statement.values(delivery_status="DELIVERING"))
         return AttemptClaim(task.id, task.execution_id, task.tenant_id, task.delivery_id, task.fence, task.attempt)
 
     def _record_in(self, session: Session, claim: AttemptClaim, outcome: Outcome, now: datetime) -> bool:
         # "Am I the last one?" is asked under the execution's lock: two last tasks that end together would else both
         # say no, and the execution would stay open for ever.
-        session.execute(select(Execution.id).where(Execution.id == claim.execution_id).with_for_update())
+        _lock_execution(session, claim.execution_id)
         attempt = update(DeliveryAttempt).where(
             DeliveryAttempt.task_id == claim.task_id, DeliveryAttempt.number == claim.number
         )
@@ -154,7 +156,7 @@ class DeliveryLedger:
             )
         )
         is_waiting = outcome.status == "WAITING"
-        values = {
+        values: dict[str, Any] = {
             "status": outcome.status,
             "message": outcome.message[:2000],
             "lease_owner": None,
@@ -162,6 +164,8 @@ class DeliveryLedger:
             "next_attempt_at": now + (outcome.delay or timedelta(0)) if is_waiting else None,
             "completed_at": None if is_waiting else now,
         }
+        if not outcome.is_counted:
+            values["attempts_allowed"] = DeliveryTask.attempts_allowed + 1
         changed: Any = session.execute(update(DeliveryTask).where(*self._held(claim)).values(**values))
         if changed.rowcount == 1 and not is_waiting:
             self._settle(session, claim.execution_id, now)
@@ -185,6 +189,10 @@ class DeliveryLedger:
             DeliveryTask.status == "SENDING",
             DeliveryTask.lease_owner == self._owner,
         )
+
+
+def _lock_execution(session: Session, execution_id: str) -> None:
+    session.execute(select(Execution.id).where(Execution.id == execution_id).with_for_update())
 
 
 def delivery_status(session: Session, execution_id: str) -> str:

@@ -132,8 +132,10 @@ class _Writer:
         """Hand over a batch (None: the end); raises _Stopped when this writer has failed."""
         is_handed_over = False
         while not is_handed_over:
-            if self._done.is_set() and self.error is not None:
-                raise _Stopped
+            if self._done.is_set():
+                if self.error is not None:
+                    raise _Stopped
+                return  # it wants no more rows; the count at the end says whether that was right
             try:
                 self._queue.put(item, timeout=0.2)
                 is_handed_over = True

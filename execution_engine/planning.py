@@ -15,7 +15,7 @@ from shared.plugins import PluginConfig, load
 _WANTED = {
     "has_rows": "the report has no rows",
     "no_rows": "the report has rows",
-    "changed": "the rows are the same as last time",
+    "changed": "the rows are the same as those delivered last",
 }
 
 
@@ -95,16 +95,16 @@ def _why_not(session: Session, delivery: Delivery, execution: Execution) -> str 
         "always": True,
         "has_rows": rows > 0,
         "no_rows": rows == 0,
-        "changed": delivery.condition != "changed" or _has_changed(session, execution),
+        "changed": delivery.condition != "changed" or _has_changed(session, delivery, execution),
     }[delivery.condition]
     return None if is_met else f"Not sent, as its condition says: {_WANTED[delivery.condition]}."
 
 
-def _has_changed(session: Session, execution: Execution) -> bool:
-    statement = select(Execution.control_totals).where(
-        Execution.config_id == execution.config_id, Execution.status == "COMPLETED", Execution.id != execution.id
-    )
-    previous = session.scalar(statement.order_by(Execution.completed_at.desc()).limit(1))
+def _has_changed(session: Session, delivery: Delivery, execution: Execution) -> bool:
+    """Other rows than those that this delivery brought last: what never arrived cannot be the same again."""
+    statement = select(Execution.control_totals).join(DeliveryTask, DeliveryTask.execution_id == Execution.id)
+    statement = statement.where(DeliveryTask.delivery_id == delivery.id, DeliveryTask.status == "DELIVERED")
+    previous = session.scalar(statement.order_by(DeliveryTask.completed_at.desc(), DeliveryTask.id.desc()).limit(1))
     current = (execution.control_totals or {}).get("content_sha256")
     return current is None or (previous or {}).get("content_sha256") != current
 

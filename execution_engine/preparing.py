@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -54,7 +56,7 @@ class Preparer:
             raise NotFound("The report was deleted before it could be executed.")
         source = self.source(session, report.datasource_id)
         timezone = execution.request.get("timezone") or "UTC"
-        specs = [ParameterSpec(**spec) for spec in report.parameters]
+        specs = parameter_specs(report.parameters, "parameters")
         values = resolve_parameters(specs, execution.request.get("parameters") or {}, execution.scheduled_for, timezone)
         labels = {spec.label or spec.name: values[spec.name] for spec in specs}
         order = ExecutionOrder(
@@ -116,7 +118,10 @@ class Preparer:
     def _format(self, report: Report, name: str) -> FormatOrder:
         converter = load("converter", name)
         options = report.format_options.get(converter.extension) or {}
-        return FormatOrder(converter.extension, converter.config_model(**options))
+        try:
+            return FormatOrder(converter.extension, converter.config_model(**options))
+        except ValidationError as error:
+            raise invalid(error, f"format_options.{converter.extension}") from None
 
     def _timeout(self, report: Report) -> float:
         longest = self._settings.max_timeout.total_seconds()
@@ -145,6 +150,30 @@ def check_formats(names: list[str] | None) -> list[str] | None:
         if extension not in found:
             found.append(extension)
     return found
+
+
+def parameter_specs(stored: Sequence[dict[str, Any]], field: str) -> list[ParameterSpec]:
+    """Declared parameters.
+
+    Raises:
+        InvalidInput: with the path below `field`.
+    """
+    specs = []
+    for position, spec in enumerate(stored):
+        try:
+            specs.append(ParameterSpec.model_validate(spec))
+        except ValidationError as error:
+            raise invalid(error, f"{field}.{position}") from None
+    return specs
+
+
+def invalid(error: ValidationError, prefix: str) -> InvalidInput:
+    """Pydantic's findings with their paths, and without what was submitted."""
+    problems = [
+        FieldProblem(".".join([prefix, *map(str, item["loc"])]), item["msg"].removeprefix("Value error, "))
+        for item in error.errors(include_input=False, include_url=False, include_context=False)
+    ]
+    return InvalidInput(f"{problems[0].field}: {problems[0].message}", details=problems)
 
 
 def plain(value: Any) -> Any:

@@ -8,11 +8,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from execution_engine.engine import Engine
+from execution_engine.errors_log import log_error
 from execution_engine.orders import (
     CheckSourceOrder,
     DeliveryOrder,
@@ -22,95 +22,21 @@ from execution_engine.orders import (
     SourceOrder,
     TablesOrder,
 )
-from execution_engine.workers import WorkFailed
+from execution_engine.preparing import parameter_specs
+from execution_engine.question_bodies import DeliveryTestBody, PreviewBody, ValidateBody
+from execution_engine.worker import WorkFailed
 from shared.cron import check_timezone
 from shared.db.models import Delivery, Recipient, Report
 from shared.errors import FieldProblem, InvalidInput, NotFound, ReportHubError, SourceRejected
 from shared.parameters import ParameterSpec, resolve_parameters
 from shared.plugins import Address, ArtifactFile, Parcel, Receipt, Table, load
 from shared.query_spec import compile_query_spec
+from shared.questions import ColumnOut, DeliveryTestOut, PreviewOut, SourceTestOut, TableOut, ValidateOut
 from shared.templates import template_context
 from shared.web import ServiceContext
 
 _CHECK_SECONDS = 15.0
 _TEST_TEXT = "This is a test from Report Hub. It shows that this delivery works; it is no report.\n"
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
-
-
-class PreviewBody(_Body):
-    """A report, or a query on a datasource."""
-
-    config_id: int | None = None
-    datasource_id: int | None = None
-    query: str | None = Field(None, max_length=200_000)
-    query_spec: dict[str, Any] | None = None
-    parameters: dict[str, Any] = {}
-    parameter_specs: list[dict[str, Any]] = Field([], max_length=100)
-    timezone: str | None = None
-    limit: int | None = Field(None, ge=1, le=10_000)
-
-
-class ValidateBody(_Body):
-    datasource_id: int
-    query: str | None = Field(None, max_length=200_000)
-    query_spec: dict[str, Any] | None = None
-    parameters: list[dict[str, Any]] | dict[str, Any] = Field([], description="Declared parameters, or values by name.")
-
-
-class DeliveryTestBody(_Body):
-    recipient: str | None = Field(None, max_length=320, description="Instead of the delivery's first recipient.")
-
-
-class PreviewColumn(BaseModel):
-    name: str
-    type: str
-
-
-class PreviewOut(BaseModel):
-    columns: list[PreviewColumn]
-    rows: list[list[Any]]
-    truncated: bool
-    sql: str
-    seconds: float
-
-
-class ValidateOut(BaseModel):
-    valid: bool
-    columns: list[PreviewColumn]
-    sql: str | None
-    warnings: list[str]
-    message: str | None = None
-    hint: str | None = None
-    line: int | None = None
-    column: int | None = None
-
-
-class SourceTestOut(BaseModel):
-    server: str
-    seconds: float
-
-
-class DeliveryTestOut(BaseModel):
-    message: str
-    recipient: str
-
-
-class ColumnOut(BaseModel):
-    name: str
-    type: str
-    is_nullable: bool
-    is_primary_key: bool
-
-
-class TableOut(BaseModel):
-    name: str
-    schema_name: str | None = Field(serialization_alias="schema")
-    kind: str
-    columns: list[ColumnOut]
-    row_estimate: int | None
 
 
 class Questions:
@@ -227,13 +153,13 @@ class Questions:
             if report is None:
                 raise NotFound("There is no report with this id.")
             source = self._engine.preparer.source(session, report.datasource_id)
-            specs = [ParameterSpec(**spec) for spec in report.parameters]
+            specs = parameter_specs(report.parameters, "parameters")
             return source, self._engine.preparer.query_text(report, source), specs
         if body.datasource_id is None:
             message = "give config_id, or datasource_id with query or query_spec"
             raise InvalidInput(f"The body must {message}.", details=[FieldProblem("datasource_id", message)])
         source = self._engine.preparer.source(session, body.datasource_id)
-        specs = [ParameterSpec.model_validate(spec) for spec in body.parameter_specs]
+        specs = parameter_specs(body.parameter_specs, "parameter_specs")
         return source, _query_text(body.query, body.query_spec, source), specs
 
     def _source(self, tenant_id: int, datasource_id: int) -> SourceOrder:
@@ -245,7 +171,7 @@ class Questions:
             return self._engine.helpers.run(order)
         except WorkFailed as failure:
             if failure.error.code == ReportHubError.code:
-                failure.error.__cause__ = failure
+                log_error(self._context.database, self._context.clock, None, failure.error, cause=failure.cause)
             raise failure.error from failure
 
     def _limits(self, seconds: float | None = None) -> Limits:
@@ -270,7 +196,7 @@ def _query_text(query: str | None, query_spec: dict[str, Any] | None, source: So
 def _declared(parameters: list[dict[str, Any]] | dict[str, Any]) -> tuple[list[ParameterSpec], dict[str, Any]]:
     if isinstance(parameters, dict):
         return [], parameters
-    return [ParameterSpec.model_validate(spec) for spec in parameters], {}
+    return parameter_specs(parameters, "parameters"), {}
 
 
 def _warnings(columns: list[dict[str, str]]) -> list[str]:

@@ -4,34 +4,33 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy.orm import Session
 
 from execution_engine.claiming import Claim, ExecutionQueue, LeaseLost
 from execution_engine.errors_log import log_error
-from execution_engine.ledger import delivery_status
-from execution_engine.orders import ExecutionResult, WrittenFile
-from execution_engine.planning import plan_deliveries
+from execution_engine.keeping import Keeper
+from execution_engine.orders import ExecutionResult
+from execution_engine.patience import insist
 from execution_engine.preparing import Prepared, Preparer
-from execution_engine.workers import Worker, WorkerPool, WorkFailed
+from execution_engine.worker import Worker, WorkFailed
+from execution_engine.workers import WorkerPool
 from shared.clock import Clock
 from shared.db.database import Database
-from shared.db.models import Artifact, Execution
+from shared.db.models import Execution
 from shared.errors import Cancelled, ReportHubError, SourceUnavailable, StorageFull, WorkerLost
 from shared.faults import crash_point
-from shared.plugins.files import clean_file_name, unique_names
 from shared.retry import backoff
 from shared.settings import Settings
 from shared.storage import ArtifactStore, storage_errors
-from shared.templates import render, template_context
 
 _RETRY_INTERVAL = timedelta(seconds=30)
+_LOST_INTERVAL = timedelta(seconds=1)
+"""A worker that was killed is no sign that the datasource needs rest."""
 _PATIENT_TRIGGERS = ("schedule", "backfill", "record")
 """Nobody waits for these, so a datasource that is down is tried again; a person gets the answer at once."""
 
@@ -43,10 +42,15 @@ class Running:
     claim: Claim
     worker: Worker | None = None
     progress: tuple[str, int] | None = None
+    noted_progress: tuple[str, int] | None = None
     is_cancelled: bool = False
     is_stopping: bool = False
     is_lost: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def must_stop(self) -> bool:
+        return self.is_cancelled or self.is_stopping or self.is_lost
 
     def stop(self) -> None:
         """Cancel the work, on the datasource's server too."""
@@ -73,6 +77,7 @@ class ExecutionRunner:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
+        self._keeper = Keeper(tools.settings, tools.database, tools.clock, tools.queue, tools.store)
         self._log = structlog.get_logger()
 
     def run(self, running: Running) -> None:
@@ -98,13 +103,15 @@ class ExecutionRunner:
 
     def _carry_out(self, running: Running, workspace: Path) -> None:
         tools, claim = self._tools, running.claim
+        if claim.fence > 1:
+            self._remove_leftovers(claim)
         with storage_errors():
             workspace.mkdir(parents=True, mode=0o700)
         prepared = self._prepare(claim, workspace)
         tools.queue.note_start(claim, config_version=prepared.config_version, parameters=prepared.parameters)
         result = self._work(running, prepared)
         crash_point("files_written")
-        self._complete(claim, prepared, result)
+        self._keeper.keep(claim, prepared, result)
         self._log.info("execution completed", rows=result.row_count, files=len(result.files))
 
     def _prepare(self, claim: Claim, workspace: Path) -> Prepared:
@@ -113,105 +120,60 @@ class ExecutionRunner:
             return self._tools.preparer.execution(session, execution, workspace, self._tools.clock.now())
 
     def _work(self, running: Running, prepared: Prepared) -> ExecutionResult:
-        worker = self._tools.workers.take()
-        is_good = False
-        with running.lock:
-            running.worker = worker
-            if running.is_cancelled or running.is_stopping:
-                worker.cancel()
-        try:
-            result: ExecutionResult = worker.run(prepared.order, lambda *seen: setattr(running, "progress", seen))
-            is_good = True
-        finally:
+        with self._tools.workers.worker() as worker:
             with running.lock:
-                running.worker = None
-            self._tools.workers.give_back(worker, is_good=is_good)
+                running.worker = worker
+                if running.must_stop:
+                    worker.cancel()
+            try:
+                result: ExecutionResult = worker.run(prepared.order, lambda *seen: setattr(running, "progress", seen))
+            finally:
+                with running.lock:
+                    running.worker = None
         return result
 
-    def _complete(self, claim: Claim, prepared: Prepared, result: ExecutionResult) -> None:
-        """Keep the files, then say so, with the tasks that follow, in one transaction."""
-        tools = self._tools
-        with tools.database.reading() as session:
+    def _remove_leftovers(self, claim: Claim) -> None:
+        """What earlier holders left when they died: as long as it runs, nothing of an execution counts but ours."""
+        with self._tools.database.reading() as session:
             execution = session.get_one(Execution, claim.execution_id)
-        now = tools.clock.now()
-        names = self._file_names(execution, prepared, result)
-        keys = [tools.store.key(claim.execution_id, claim.fence, name, execution.created_at) for name in names]
-        for file, key in zip(result.files, keys, strict=True):
-            tools.store.put(file.path, key)
-        crash_point("artifacts_stored")
-
-        def work(session: Session) -> None:
-            ended = tools.queue.transition(session, claim, "COMPLETED", **_facts(result, now))
-            artifacts = [
-                self._artifact(ended, file, name, key, now)
-                for file, name, key in zip(result.files, names, keys, strict=True)
-            ]
-            session.add_all(artifacts)
-            tasks = plan_deliveries(session, ended, artifacts, now)
-            session.flush()
-            ended.delivery_status = "PENDING" if any(t.status == "PENDING" for t in tasks) else "NONE"
-            if ended.delivery_status == "NONE" and tasks:
-                ended.delivery_status = delivery_status(session, ended.id)
-
-        try:
-            tools.database.run(work)
-        except LeaseLost:
-            for key in keys:
-                tools.store.delete(key)
-            raise
-        crash_point("execution_completed")
-
-    def _artifact(self, execution: Execution, file: WrittenFile, name: str, key: str, now: datetime) -> Artifact:
-        return Artifact(
-            tenant_id=execution.tenant_id,
-            execution_id=execution.id,
-            format=file.format,
-            file_name=name,
-            media_type=file.media_type,
-            storage_key=key,
-            size=file.size,
-            sha256=file.sha256,
-            row_count=file.row_count,
-            rows_read_back=file.rows_read_back,
-            created_at=now,
-            expires_at=now + self._tools.settings.artifact_retention,
-        )
-
-    def _file_names(self, execution: Execution, prepared: Prepared, result: ExecutionResult) -> Sequence[str]:
-        context = template_context(
-            report=execution.report_name,
-            scheduled_for=execution.scheduled_for,
-            timezone=prepared.timezone,
-            execution_id=execution.id,
-            rows=result.row_count,
-            parameters=prepared.parameters,
-        )
-        template = prepared.file_name_template
-        names = [render(template, {**context, "format": file.format}) for file in result.files]
-        return unique_names(
-            [clean_file_name(name, file.extension) for name, file in zip(names, result.files, strict=True)]
-        )
+        self._tools.store.remove_attempts(claim.execution_id, execution.created_at, before=claim.fence)
+        for folder in self._workspace(claim).parent.glob(f"{claim.execution_id}-*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _failed(self, running: Running, error: ReportHubError, cause: str = "") -> None:
         """Decide what a failure means: hand back, try again later, or end."""
-        claim, queue = running.claim, self._tools.queue
+        if running.is_lost:
+            self._log.warning("lease lost, the work is void")
+            return
         try:
-            if running.is_lost:
-                return
-            if running.is_cancelled:
-                self._end(claim, "CANCELLED", None)
-            elif running.is_stopping:
-                queue.hand_back(claim, delay=timedelta(0), error=None, is_counted=False)
-            elif self._may_try_again(claim, error):
-                queue.hand_back(claim, delay=backoff(claim.attempt, _RETRY_INTERVAL), error=error)
-            elif isinstance(error, Cancelled):
-                self._end(claim, "CANCELLED", None)
-            else:
-                self._end(claim, "FAILED", error)
-                log_error(self._tools.database, self._tools.clock, claim.tenant_id, error, claim.execution_id, cause)
-            self._log.warning("execution did not complete", error_code=error.code, error=error.message)
+            insist(lambda: self._decide(running, error), self._tools.settings.lease)
         except LeaseLost:
             self._log.warning("lease lost before the failure could be noted")
+            return
+        if not isinstance(error, Cancelled):
+            log_error(
+                self._tools.database,
+                self._tools.clock,
+                running.claim.tenant_id,
+                error,
+                running.claim.execution_id,
+                cause,
+            )
+        self._log.warning("execution did not complete", error_code=error.code, error=error.message)
+
+    def _decide(self, running: Running, error: ReportHubError) -> None:
+        claim, queue = running.claim, self._tools.queue
+        if running.is_cancelled:
+            self._end(claim, "CANCELLED", None)
+        elif running.is_stopping:
+            queue.hand_back(claim, delay=timedelta(0), error=None, is_counted=False)
+        elif self._may_try_again(claim, error):
+            interval = _LOST_INTERVAL if isinstance(error, WorkerLost) else _RETRY_INTERVAL
+            queue.hand_back(claim, delay=backoff(claim.attempt, interval), error=error)
+        elif isinstance(error, Cancelled):
+            self._end(claim, "CANCELLED", None)
+        else:
+            self._end(claim, "FAILED", error)
 
     def _may_try_again(self, claim: Claim, error: ReportHubError) -> bool:
         with self._tools.database.reading() as session:
@@ -230,16 +192,3 @@ class ExecutionRunner:
     def _workspace(self, claim: Claim) -> Path:
         folder = self._tools.settings.data_dir.absolute() / "workspaces"
         return folder / f"{claim.execution_id}-{claim.fence}"
-
-
-def _facts(result: ExecutionResult, now: datetime) -> dict[str, Any]:
-    return {
-        "completed_at": now,
-        "row_count": result.row_count,
-        "completeness": result.completeness,
-        "control_totals": result.control_totals | {"notes": list(result.notes)},
-        "warnings": list(result.warnings),
-        "sent_query": result.sent_query,
-        "progress": None,
-        "error": None,
-    }

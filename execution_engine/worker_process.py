@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing.connection import Connection
@@ -45,7 +45,7 @@ def main(connection: Connection) -> None:
     """Carry out orders until the engine closes the pipe."""
     os.setsid()  # our own process group: ending it ends what drivers started, too
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # service managers send it to all processes; the engine decides
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     threading.stack_size(1 << 20)  # 8 MB a thread would count against the memory limit
     current = _Current()
@@ -56,7 +56,7 @@ def main(connection: Connection) -> None:
         with send_lock, contextlib.suppress(OSError):
             connection.send(message)
 
-    for order in iter(orders, None):
+    while (order := orders()) is not None:
         send(_carry_out(order, current, send))
 
 
@@ -92,7 +92,7 @@ def _listen(connection: Connection, current: _Current) -> Callable[[], Order | N
         while True:
             try:
                 message = connection.recv()
-            except (EOFError, OSError):
+            except Exception:  # noqa: BLE001 - the engine is gone, or what it sends cannot be read here
                 orders.put(None)
                 current.cancel()
                 time.sleep(_ORPHAN_GRACE_SECONDS)
@@ -114,21 +114,8 @@ def _carry_out(order: Order, current: _Current, send: Callable[[Message], None])
     try:
         _limit_memory(order.limits.memory_mb)
         return Message("result", _do(order, control))
-    except MemoryError as error:
-        limit = MemoryLimitReached(
-            f"The memory limit of {order.limits.memory_mb} MB was reached.",
-            hint="Fewer or narrower columns, a row limit, or a larger worker_memory_mb help.",
-        )
-        return Message("error", limit.as_dict(), _trace(error))
-    except ReportHubError as error:
-        return Message("error", error.as_dict(), _trace(error))
     except Exception as error:  # noqa: BLE001 - a plug-in's fault must reach the owner as a sentence
-        if type(error).__name__ == "ArrowMemoryError":
-            return Message("error", MemoryLimitReached("The memory limit was reached.").as_dict(), _trace(error))
-        hidden = ReportHubError(
-            "An unexpected error ended the work.", hint="The error log of the engine has the cause, by execution id."
-        )
-        return Message("error", hidden.as_dict(), _trace(error))
+        return Message("error", _explained(error, order).as_dict(), _trace(error))
     finally:
         current.control = None
 
@@ -147,6 +134,30 @@ def _do(order: Order, control: Control) -> Any:
             deliverer = load("deliverer", order.method)
             require_drivers(deliverer)
             return deliverer(order.config).deliver(order.parcel, control)
+
+
+def _explained(error: Exception, order: Order) -> ReportHubError:
+    """The error for the owner. Drivers and plug-ins may have wrapped a failed allocation in one of their own."""
+    if any(isinstance(cause, MemoryError) or "can't start new thread" in str(cause) for cause in _chain(error)):
+        return memory_limit(order.limits.memory_mb)
+    if isinstance(error, ReportHubError):
+        return error
+    return ReportHubError(
+        "An unexpected error ended the work.", hint="The error log of the engine has the cause, by execution id."
+    )
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def memory_limit(megabytes: int) -> MemoryLimitReached:
+    return MemoryLimitReached(
+        f"The memory limit of {megabytes} MB was reached.",
+        hint="Fewer or narrower columns, a row limit, or a larger worker_memory_mb help.",
+    )
 
 
 def _throttled(send: Callable[[Message], None]) -> Callable[[str, int], None]:

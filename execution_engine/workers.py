@@ -1,4 +1,4 @@
-"""The outside of worker processes: start them ahead of need, hand out orders, watch, cancel, kill.
+"""Worker processes, started ahead of need.
 
 A fresh process for each execution (forked from a server that has the drivers loaded, and started before it is needed,
 so a small report pays no import), and reusable ones for quick questions and delivery attempts.
@@ -6,21 +6,18 @@ so a small report pays no import), and reusable ones for quick questions and del
 
 from __future__ import annotations
 
+import atexit
 import contextlib
-import os
-import signal
 import threading
-import time
 from collections import deque
-from collections.abc import Callable
-from multiprocessing import get_context
-from multiprocessing.connection import Connection, Pipe
-from multiprocessing.process import BaseProcess
+from collections.abc import Iterator
 from typing import Any
 
+import structlog
+
 from execution_engine.orders import Order
-from execution_engine.worker_process import Message, main
-from shared.errors import MemoryLimitReached, ReportHubError, TimeLimitReached, WorkerLost, error_from_dict
+from execution_engine.worker import Worker, WorkFailed, forking
+from shared.errors import MemoryLimitReached
 
 _PRELOAD = [
     "execution_engine.worker_process",
@@ -31,114 +28,7 @@ _PRELOAD = [
     "sqlglot",
     "execution_engine.preload",
 ]
-_CANCEL_GRACE_SECONDS = 2.0
-_TIMEOUT_GRACE_SECONDS = 5.0
-_WATCH_SECONDS = 0.5
-
-Progress = Callable[[str, int], None]
-
-
-class WorkFailed(Exception):
-    """An order failed; `error` is for people, `cause` (a traceback) for the error log."""
-
-    def __init__(self, error: ReportHubError, cause: str = "") -> None:
-        super().__init__(error.message)
-        self.error = error
-        self.cause = cause
-
-
-class Worker:
-    """One worker process and its pipe."""
-
-    def __init__(self, process: BaseProcess, connection: Connection) -> None:
-        self._process = process
-        self._connection = connection
-        self._cancelled_at: float | None = None
-
-    @classmethod
-    def start(cls) -> Worker:
-        ours, theirs = Pipe()
-        process = _context.Process(target=main, args=(theirs,), daemon=True)
-        process.start()
-        theirs.close()
-        return cls(process, ours)
-
-    @property
-    def is_alive(self) -> bool:
-        return self._process.is_alive()
-
-    def run(self, order: Order, progress: Progress | None = None) -> Any:
-        """Carry out one order and wait for its result.
-
-        Raises:
-            WorkFailed: with the error that the worker reported, or why the process ended.
-        """
-        deadline = time.monotonic() + order.limits.timeout_seconds + _TIMEOUT_GRACE_SECONDS
-        try:
-            self._connection.send(order)
-            while True:
-                message = self._receive(order, deadline)
-                if message.kind != "progress":
-                    self._cancelled_at = None
-                if message.kind == "result":
-                    return message.body
-                if message.kind == "error":
-                    raise WorkFailed(error_from_dict(message.body), message.cause)
-                if progress is not None:
-                    progress(*message.body)
-        except (EOFError, OSError) as error:
-            raise WorkFailed(self._reason_of_death()) from error
-
-    def cancel(self) -> None:
-        """Ask the worker to stop its order; it is killed if it does not within two seconds."""
-        if self._cancelled_at is None:
-            self._cancelled_at = time.monotonic()
-            with contextlib.suppress(OSError):
-                self._connection.send("cancel")
-
-    def kill(self) -> None:
-        """End the process and all that it started, now."""
-        if self._process.pid is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.kill()
-
-    def close(self) -> None:
-        """Kill and forget."""
-        self.kill()
-        self._process.join(timeout=5)
-        self._connection.close()
-
-    def _receive(self, order: Order, deadline: float) -> Message:
-        while not self._connection.poll(_WATCH_SECONDS):
-            now = time.monotonic()
-            if self._cancelled_at is not None and now - self._cancelled_at > _CANCEL_GRACE_SECONDS:
-                self.kill()
-                raise WorkFailed(error_from_dict({"code": "CANCELLED", "message": "The execution was cancelled."}))
-            if now > deadline:
-                self.kill()
-                raise WorkFailed(
-                    TimeLimitReached(f"The time limit of {order.limits.timeout_seconds:g} seconds was reached.")
-                )
-            if _resident_mb(self._process.pid) > order.limits.memory_mb + _BASE_MB:
-                self.kill()
-                raise WorkFailed(
-                    MemoryLimitReached(
-                        f"The memory limit of {order.limits.memory_mb} MB was reached.",
-                        hint="Fewer or narrower columns, a row limit, or a larger worker_memory_mb help.",
-                    )
-                )
-        message: Message = self._connection.recv()
-        return message
-
-    def _reason_of_death(self) -> ReportHubError:
-        self._process.join(timeout=5)
-        code = self._process.exitcode
-        by = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-        return WorkerLost(
-            f"The worker process ended in the middle of its work ({by}).",
-            hint="Often the machine ran out of memory; the engine's log has more.",
-        )
+_MOST_IDLE = 4
 
 
 class WorkerPool:
@@ -153,77 +43,85 @@ class WorkerPool:
         self._spare = spare
         self._is_reused = is_reused
         self._idle: deque[Worker] = deque()
+        self._spent: deque[Worker] = deque()
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._is_closed = False
         self._thread = threading.Thread(target=self._keep_spare, name="spare-workers", daemon=True)
         self._thread.start()
+        atexit.register(self.close)  # else the interpreter would wait for processes that wait for orders
 
-    def take(self) -> Worker:
-        """A worker that is ready; started now if none is."""
-        with self._lock:
-            worker = self._idle.popleft() if self._idle else None
-        self._wake.set()
-        if worker is not None and worker.is_alive:
-            return worker
-        return Worker.start()
-
-    def give_back(self, worker: Worker, *, is_good: bool) -> None:
-        """Return a worker; one that failed in an unclear way, or that is not reused, ends."""
-        if self._is_reused and is_good and worker.is_alive and not self._is_closed:
-            with self._lock:
-                if len(self._idle) < max(self._spare, 4):
-                    self._idle.append(worker)
-                    return
-        worker.close()
-
-    def run(self, order: Order, progress: Progress | None = None) -> Any:
-        """Carry out an order with a worker of the pool; raises WorkFailed."""
-        worker = self.take()
+    @contextlib.contextmanager
+    def worker(self) -> Iterator[Worker]:
+        """A worker for one order; afterwards it is kept for the next one, or ends."""
+        worker = self._take()
         is_good = False
         try:
-            result = worker.run(order, progress)
+            yield worker
             is_good = True
         except WorkFailed as failure:
-            is_good = bool(failure.cause)  # the worker itself reported it, so it is alive and tidy
+            is_good = failure.is_reported and not isinstance(failure.error, MemoryLimitReached)
             raise
         finally:
-            self.give_back(worker, is_good=is_good)
-        return result
+            self._give_back(worker, is_good=is_good)
+
+    def run(self, order: Order) -> Any:
+        """Carry out an order with a worker of the pool; raises WorkFailed."""
+        with self.worker() as worker:
+            return worker.run(order)
 
     def close(self) -> None:
+        atexit.unregister(self.close)
         self._is_closed = True
         self._wake.set()
         self._thread.join(timeout=10)
         with self._lock:
-            workers, self._idle = list(self._idle), deque()
+            workers = [*self._idle, *self._spent]
+            self._idle.clear()
+            self._spent.clear()
         for worker in workers:
             worker.close()
 
+    def _take(self) -> Worker:
+        """A worker that is ready; started now if none is."""
+        while True:
+            with self._lock:
+                worker = self._idle.popleft() if self._idle else None
+            self._wake.set()
+            if worker is None:
+                return Worker.start()
+            if worker.is_fit:
+                return worker
+            worker.close()
+
+    def _give_back(self, worker: Worker, *, is_good: bool) -> None:
+        if self._is_closed:
+            worker.close()
+            return
+        with self._lock:
+            if self._is_reused and is_good and worker.is_fit and len(self._idle) < max(self._spare, _MOST_IDLE):
+                self._idle.append(worker)
+                return
+            self._spent.append(worker)
+        worker.kill()
+        self._wake.set()
+
     def _keep_spare(self) -> None:
+        """Start processes before they are needed, and bury those that have ended, so that nobody waits for either."""
         while not self._is_closed:
             self._wake.clear()
-            while len(self._idle) < self._spare and not self._is_closed:
-                worker = Worker.start()
-                with self._lock:
-                    self._idle.append(worker)
+            try:
+                while len(self._idle) < self._spare and not self._is_closed:
+                    worker = Worker.start()
+                    with self._lock:
+                        self._idle.append(worker)
+            except OSError as error:  # no memory, no processes left: those who need one say so
+                structlog.get_logger().warning("no worker process can be started ahead", exc_info=error)
+            while self._spent:
+                self._spent.popleft().close()
             self._wake.wait()
 
 
 def start_fork_server() -> None:
     """Load drivers and libraries once; worker processes are forked from there."""
-    _context.set_forkserver_preload(_PRELOAD)
-
-
-def _resident_mb(pid: int | None) -> int:
-    try:
-        with open(f"/proc/{pid}/statm") as file:  # noqa: PTH123
-            return int(file.read().split()[1]) * _PAGE >> 20
-    except (OSError, ValueError, IndexError):
-        return 0
-
-
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-_BASE_MB = 300
-"""What the preloaded libraries take before an order begins."""
-_context = get_context("forkserver")
+    forking.set_forkserver_preload(_PRELOAD)

@@ -5,7 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+
+def _within_calendars(moment: datetime) -> datetime:
+    """Room for relative dates and zones on either side of what databases and Python can hold."""
+    if not 1970 <= moment.year <= 2999:
+        raise ValueError("must be between the years 1970 and 2999")
+    return moment
+
 
 FormatName = Annotated[str, Field(min_length=1, max_length=32)]
 
@@ -19,7 +27,7 @@ class ExecuteBody(BaseModel):
     formats: list[FormatName] | None = Field(None, min_length=1, max_length=16, description="Instead of the report's.")
     deliver: bool = Field(True, description="False: make the files, deliver nothing.")
     delivery_ids: list[int] | None = Field(None, max_length=100, description="Only these deliveries.")
-    scheduled_for: Annotated[AwareDatetime, Field(strict=False)] | None = Field(
+    scheduled_for: Annotated[AwareDatetime, Field(strict=False), AfterValidator(_within_calendars)] | None = Field(
         None, description="Logical time that relative dates resolve against; default: now."
     )
     timezone: str | None = Field(None, max_length=64, description="Zone of relative dates; default: UTC.")

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from shared.errors import NotFound, StorageFull
 from shared.settings import Settings
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}
 
 
 class ArtifactStore:
@@ -74,6 +74,22 @@ class ArtifactStore:
                 break
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+    def remove_attempts(self, execution_id: str, created_at: datetime, *, before: int) -> None:
+        """Remove what attempts with an older fence left of an execution."""
+        folder = self._resolve(self.key(execution_id, before, "_", created_at)).parent.parent
+        for attempt in folder.iterdir() if folder.is_dir() else ():
+            if attempt.name.isdecimal() and int(attempt.name) < before:
+                shutil.rmtree(attempt, ignore_errors=True)
+
+    def days(self) -> list[str]:
+        """The days of which there are artifacts."""
+        return sorted(str(path.relative_to(self._root)) for path in self._root.glob("[0-9]*/[0-9]*/[0-9]*"))
+
+    def keys(self, day: str) -> list[str]:
+        """All that is kept of that day, hidden files included."""
+        found = (path for path in self._resolve(day).rglob("*") if path.is_file())
+        return sorted(str(path.relative_to(self._root)) for path in found)
 
     def check(self) -> None:
         """Raise StorageFull unless a file can be written."""
