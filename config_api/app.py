@@ -15,8 +15,9 @@ from config_api.deliveries.endpoints import delivery_routes
 from config_api.executions.endpoints import execution_routes
 from config_api.keys.endpoints import key_routes
 from config_api.plugin_list import plugin_routes
+from config_api.queries.endpoints import query_routes
 from config_api.recipients.endpoints import recipient_routes
-from config_api.reports.endpoints import report_routes, validation_routes
+from config_api.reports.endpoints import report_routes
 from config_api.schedules.endpoints import schedule_routes
 from shared.services import EngineClient
 from shared.web import ServiceContext, create_app
@@ -34,7 +35,7 @@ def build_app(context: ServiceContext) -> FastAPI:
     routers = [
         datasource_routes(context, engine),
         report_routes(context, engine),
-        validation_routes(engine),
+        query_routes(context, engine),
         schedule_routes(context, engine),
         delivery_routes(context, engine),
         recipient_routes(context),

@@ -11,8 +11,6 @@ from shared.plugins import Connector, Converter, Deliverer, Family, Plugin, plug
 from shared.plugins.schema import secret_fields
 from shared.web import Envelope, success
 
-_FAMILIES: tuple[Family, ...] = ("connector", "converter", "deliverer")
-
 
 class PluginOut(BaseModel):
     """`config_schema` is JSON Schema 2020-12; forms and docs are made from it."""
@@ -30,15 +28,29 @@ class PluginOut(BaseModel):
     is_addressed: bool | None = None
 
 
+class PluginsOut(BaseModel):
+    connectors: list[PluginOut]
+    converters: list[PluginOut]
+    deliverers: list[PluginOut]
+
+
 def plugin_routes() -> APIRouter:
     router = APIRouter(prefix="/api/plugins", tags=["plugins"])
 
-    @router.get("", response_model=Envelope[dict[str, list[PluginOut]]], summary="All plug-ins by family")
+    @router.get("", response_model=Envelope[PluginsOut], summary="All plug-ins by family")
     def list_plugins() -> dict[str, Any]:
-        found = {f"{family}s": [_describe(plugin) for plugin in plugins(family).values()] for family in _FAMILIES}
+        found = PluginsOut(
+            connectors=_described("connector"),
+            converters=_described("converter"),
+            deliverers=_described("deliverer"),
+        )
         return success(found)
 
     return router
+
+
+def _described(family: Family) -> list[PluginOut]:
+    return [_describe(plugin) for plugin in plugins(family).values()]
 
 
 def _describe(plugin: type[Plugin[Any]]) -> PluginOut:

@@ -53,8 +53,9 @@ def allowed_addresses(host: str, port: int, control: Control) -> list[str]:
     """Addresses to connect to, checked by the network guard.
 
     Raises:
-        SourceRejected: the name does not exist.
-        SourceUnavailable: the name server does not answer.
+        SourceRejected: the host is no name that could exist.
+        SourceUnavailable: there is no such name, or the name server does not answer. Names come and go (a new server,
+            a name server that lags behind), so an unknown one counts as unreachable, not as a wrong configuration.
         AddressBlocked: a private address that no setting allows.
     """
     try:
@@ -64,7 +65,7 @@ def allowed_addresses(host: str, port: int, control: Control) -> list[str]:
             raise SourceUnavailable(
                 f"Name: the name of the server {host} could not be looked up right now.", hint="It is tried again."
             ) from error
-        raise SourceRejected(f"Name: there is no server called {host}.", hint="Check `host`.") from error
+        raise SourceUnavailable(f"Name: there is no server called {host}.", hint="Check `host`.") from error
     except UnicodeError as error:
         raise SourceRejected("Name: the host is no valid name.", hint="Check `host`.") from error
 

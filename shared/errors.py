@@ -3,11 +3,13 @@
 ReportHubError
 ├── InvalidInput            422  the caller's data; `details` names each field
 │   ├── MalformedRequest    400
+│   ├── BodyTooLarge        413
 │   └── UnsupportedBody     415
 ├── NotAuthenticated        401
 ├── NotAllowed              403
 ├── NotFound                404
 ├── Conflict                409
+│   └── PreconditionFailed  412  If-Match names an old version
 ├── TooManyRequests         429
 ├── ServiceUnavailable      503  a dependency of ours is down: retry later
 ├── SourceError                  the datasource
@@ -89,6 +91,11 @@ class MalformedRequest(InvalidInput):
     status = 400
 
 
+class BodyTooLarge(InvalidInput):
+    code = "BODY_TOO_LARGE"
+    status = 413
+
+
 class UnsupportedBody(InvalidInput):
     code = "UNSUPPORTED_MEDIA_TYPE"
     status = 415
@@ -115,9 +122,21 @@ class Conflict(ReportHubError):
     code = "CONFLICT"
     status = 409
 
-    def __init__(self, message: str, *, hint: str | None = None, current_version: int | None = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        details: Sequence[FieldProblem] = (),
+        current_version: int | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, details=details)
         self.current_version = current_version
+
+
+class PreconditionFailed(Conflict):
+    code = "PRECONDITION_FAILED"
+    status = 412
 
 
 class TooManyRequests(ReportHubError):
@@ -280,7 +299,7 @@ def error_from_dict(stored: Mapping[str, Any]) -> ReportHubError:
         error.retry_after = timedelta(seconds=stored.get("retry_after") or 1)
     if isinstance(error, Conflict):
         error.current_version = stored.get("current_version")
-    error.details = tuple(FieldProblem(item["field"], item["message"]) for item in stored.get("details", ()))
+    error.details = tuple(FieldProblem(item["field"], item["message"]) for item in stored.get("details") or ())
     return error
 
 

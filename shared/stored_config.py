@@ -1,48 +1,48 @@
-"""Configurations of plug-ins at rest: secrets apart and encrypted, shown as asterisks, kept when left out.
-
-A secret may be a reference instead of a value: `env:NAME` (the variable must be called REPORT_HUB_SECRET_…, so that a
-reference reads nothing but what the operator meant for it) or `file:PATH` (below a folder of secrets named by
-REPORT_HUB_SECRET_FOLDER). References are stored as they are and opened when the plug-in is used.
-"""
+"""Configurations of plug-ins at rest: secrets apart and encrypted, shown as asterisks, kept when left out."""
 
 from __future__ import annotations
 
 import json
-import os
-import re
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
-
-from pydantic import SecretStr, ValidationError
 
 from shared.errors import FieldProblem, InvalidInput
 from shared.plugins import Plugin, PluginConfig
-from shared.plugins.schema import secret_fields
+from shared.plugins.schema import ConfigPolicy, config_problems, join_path, plain_secret, read_config, secret_fields
+from shared.references import follow, is_reference
 from shared.vault import Vault
 
 MASK = "********"
-_ENV_REFERENCE = re.compile(r"env:(REPORT_HUB_SECRET_[A-Z0-9_]{1,100})\Z")
-_FOLDER_VARIABLE = "REPORT_HUB_SECRET_FOLDER"
-_PLACES = ("host", "port", "url", "endpoint_url", "account", "username")
+_PLACES = ("host", "port", "account")
+_PLACE_ENDING = "url"
 """Fields that say where a secret is sent: changing one without sending the secret again is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is stored now. `kind` is the plug-in that it belongs to; '' when there is nothing."""
+
+    kind: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
 
 def seal(
     plugin: type[Plugin[Any]],
     submitted: Mapping[str, Any],
+    kept: Kept,
     *,
     vault: Vault,
     place: str,
-    kept_config: Mapping[str, Any] | None = None,
-    kept_secrets: Mapping[str, str] | None = None,
+    policy: ConfigPolicy,
     prefix: str,
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Validate a submitted configuration and take its secrets out.
 
     Args:
+        kept: a secret that is missing or masked is taken from there; null gives it up.
         place: `<tenant>/<table>`; binds each ciphertext to its place.
-        kept_config, kept_secrets: what is stored now; a secret that is missing or masked is kept from there.
         prefix: path of the configuration in the body, for error messages.
 
     Returns:
@@ -51,23 +51,28 @@ def seal(
     Raises:
         InvalidInput: with the path of every field that is wrong.
     """
-    kept_config, kept_secrets = kept_config or {}, kept_secrets or {}
     names = secret_fields(plugin.config_model)
-    candidate = {name: value for name, value in submitted.items() if not (name in names and value == MASK)}
-    kept = {name: kept_secrets[name] for name in names if name in kept_secrets and name not in candidate}
-    if kept:
-        _refuse_moved(candidate, kept_config, kept, prefix)
-    for name, stored in kept.items():
+    candidate = {name: value for name, value in submitted.items() if not (name in names and value in (MASK, None))}
+    renewed = {name for name in names if submitted.get(name, MASK) != MASK}
+    reused = {name: kept.secrets[name] for name in names if name in kept.secrets and name not in renewed}
+    _refuse_masks(submitted, [name for name in names if name not in reused], prefix)
+    if reused and kept.kind != plugin.kind:
+        _refuse_reuse(reused, ["the type"], prefix)
+    for name, stored in reused.items():
         candidate[name] = _open(stored, vault, f"{place}/{name}")
-    config = _validated(plugin, candidate, prefix)
-    secrets = dict(kept)
-    for name in names:
-        value = _plain(getattr(config, name))
-        if name not in kept and value is not None:
-            _check_reference(value, f"{prefix}.{name}")
-            secrets[name] = _close(value, vault, f"{place}/{name}")
-    stored_config = config.model_dump(mode="json", exclude=set(names), exclude_unset=True)
-    return stored_config, secrets
+    config = read_config(plugin, candidate, prefix)
+    if reused:
+        _refuse_reuse(reused, list(_moved(plugin, config, kept.config)), prefix)
+    problems = [
+        problem
+        for problem in config_problems(plugin, config, policy, prefix)
+        if problem.field not in {join_path(prefix, name) for name in reused}
+    ]
+    if problems:
+        raise InvalidInput(f"{problems[0].field}: {problems[0].message}", details=problems)
+    given = {name: plain_secret(getattr(config, name)) for name in names if name not in reused}
+    sealed = {name: _close(value, vault, f"{place}/{name}") for name, value in given.items() if value is not None}
+    return config.model_dump(mode="json", exclude=set(names), exclude_unset=True), {**reused, **sealed}
 
 
 def unseal(
@@ -84,8 +89,8 @@ def unseal(
         InvalidInput: the stored configuration does not fit the plug-in (any more), or a reference leads nowhere.
         ServiceUnavailable: a secret cannot be decrypted.
     """
-    opened = {name: _follow(_open(stored, vault, f"{place}/{name}"), name) for name, stored in secrets.items()}
-    return _validated(plugin, {**config, **opened}, "config")
+    opened = {name: follow(_open(stored, vault, f"{place}/{name}"), name) for name, stored in secrets.items()}
+    return read_config(plugin, {**config, **opened}, "config")
 
 
 def masked(config: Mapping[str, Any], secrets: Mapping[str, str]) -> dict[str, Any]:
@@ -93,80 +98,38 @@ def masked(config: Mapping[str, Any], secrets: Mapping[str, str]) -> dict[str, A
     return {**config, **dict.fromkeys(secrets, MASK)}
 
 
-def _validated(plugin: type[Plugin[Any]], candidate: Mapping[str, Any], prefix: str) -> PluginConfig:
-    try:
-        config: PluginConfig = plugin.config_model.model_validate_json(json.dumps(candidate), strict=True)
-    except ValidationError as error:
-        problems = [
-            FieldProblem(".".join([prefix, *map(str, item["loc"])]), item["msg"].removeprefix("Value error, "))
-            for item in error.errors(include_input=False, include_url=False, include_context=False)
-        ]
-        raise InvalidInput(
-            f"{problems[0].field}: {problems[0].message}",
-            hint=f"GET /api/plugins describes the configuration of {plugin.kind}.",
-            details=problems,
-        ) from None
-    return config
-
-
-def _refuse_moved(
-    candidate: Mapping[str, Any], kept_config: Mapping[str, Any], kept: Mapping[str, str], prefix: str
-) -> None:
-    moved = [name for name in _PLACES if candidate.get(name) != kept_config.get(name)]
-    if moved:
-        message = f"must be sent again, because {' and '.join(moved)} changed"
-        problems = [FieldProblem(f"{prefix}.{name}", message) for name in kept]
+def _refuse_masks(submitted: Mapping[str, Any], names: Sequence[str], prefix: str) -> None:
+    """Asterisks that stand for nothing would be kept as if they were the secret."""
+    wrong = [name for name in names if name in submitted and _has_mask(submitted[name])]
+    if wrong:
+        message = "is masked, and nothing is stored that it could stand for: send the secret itself"
+        problems = [FieldProblem(join_path(prefix, name), message) for name in wrong]
         raise InvalidInput(f"{problems[0].field} {message}.", details=problems)
 
 
-def _plain(value: Any) -> Any:
-    """The secret value in JSON form: a string, or a dict of strings; None when it is not set."""
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()} or None
-    return value
+def _has_mask(value: Any) -> bool:
+    return MASK in value.values() if isinstance(value, dict) else bool(value == MASK)
+
+
+def _moved(plugin: type[Plugin[Any]], config: PluginConfig, stored: Mapping[str, Any]) -> Iterator[str]:
+    """Fields that say where the secrets go and now say something else."""
+    fields = plugin.config_model.model_fields
+    names = {name for name in fields if name in _PLACES or name.endswith(_PLACE_ENDING)}
+    for name, value in config.model_dump(mode="json", include=names).items():
+        if value != stored.get(name, fields[name].default):
+            yield name
+
+
+def _refuse_reuse(reused: Mapping[str, str], moved: Sequence[str], prefix: str) -> None:
+    if moved:
+        message = f"must be sent again, because {' and '.join(moved)} changed"
+        problems = [FieldProblem(join_path(prefix, name), message) for name in reused]
+        raise InvalidInput(f"{problems[0].field} {message}.", details=problems)
 
 
 def _close(value: Any, vault: Vault, place: str) -> str:
-    if _is_reference(value):
-        return str(value)
-    return vault.encrypt(json.dumps(value), place)
+    return str(value) if is_reference(value) else vault.encrypt(json.dumps(value), place)
 
 
 def _open(stored: str, vault: Vault, place: str) -> Any:
-    return stored if _is_reference(stored) else json.loads(vault.decrypt(stored, place))
-
-
-def _is_reference(value: Any) -> bool:
-    return isinstance(value, str) and value.startswith(("env:", "file:"))
-
-
-def _check_reference(value: Any, field: str) -> None:
-    if not _is_reference(value):
-        return
-    if value.startswith("env:") and not _ENV_REFERENCE.match(value):
-        message = "an env: reference must name a variable that starts with REPORT_HUB_SECRET_"
-        raise InvalidInput(f"{field}: {message}", details=[FieldProblem(field, message)])
-
-
-def _follow(value: Any, name: str) -> Any:
-    if not _is_reference(value):
-        return value
-    if value.startswith("env:"):
-        match = _ENV_REFERENCE.match(value)
-        found = os.environ.get(match.group(1)) if match else None
-        if found is None:
-            raise InvalidInput(f"The secret {name} refers to a variable that is not set on the server.")
-        return found
-    return _from_file(value.removeprefix("file:"), name)
-
-
-def _from_file(path: str, name: str) -> str:
-    folder = os.environ.get(_FOLDER_VARIABLE)
-    if folder is None:
-        raise InvalidInput(f"The secret {name} refers to a file, but the server has no {_FOLDER_VARIABLE}.")
-    file = (Path(folder) / path).resolve()
-    if not file.is_relative_to(Path(folder).resolve()) or not file.is_file():
-        raise InvalidInput(f"The secret {name} refers to a file that is not in the server's folder of secrets.")
-    return file.read_text(encoding="utf-8").strip()
+    return stored if is_reference(stored) else json.loads(vault.decrypt(stored, place))

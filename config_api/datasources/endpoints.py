@@ -8,9 +8,11 @@ from fastapi import APIRouter, Query
 from sqlalchemy import ColumnElement
 
 from config_api.datasources.service import Datasources
+from config_api.engine import ask
 from config_api.filters import contains
 from config_api.routes import RowId, add_routes
 from shared.db.models import Datasource
+from shared.questions import SourceTestOut, TableList
 from shared.services import EngineClient
 from shared.web import Envelope, ServiceContext, success
 from shared.web.app import Asker
@@ -34,18 +36,19 @@ def datasource_filters(
 def datasource_routes(context: ServiceContext, engine: EngineClient) -> APIRouter:
     router = APIRouter(prefix="/api/datasources", tags=["datasources"])
     datasources = Datasources(context)
-    add_routes(router, datasources, datasource_filters)
+    example = {"connection_config": {"host": "db2.example.com", "password": "env:REPORT_HUB_SECRET_WAREHOUSE"}}
+    add_routes(router, datasources, datasource_filters, change_example=example)
 
-    @router.get("/{row_id}/tables", response_model=Envelope[list[dict[str, Any]]], summary="Tables and columns")
+    @router.get("/{row_id}/tables", response_model=Envelope[TableList], summary="Tables and columns")
     def tables(row_id: RowId, asker: Asker) -> dict[str, Any]:
         datasources.get(asker, row_id)
-        return success(engine.call("GET", f"/api/datasource-tables/{row_id}", asker.tenant_id))
+        return success(ask(engine, asker, TableList, "GET", f"/api/datasource-tables/{row_id}"))
 
-    @router.post("/{row_id}/test", response_model=Envelope[dict[str, Any]], summary="Connect, log in, read something")
+    @router.post("/{row_id}/test", response_model=Envelope[SourceTestOut], summary="Connect, log in, read something")
     def test(row_id: RowId, asker: Asker) -> dict[str, Any]:
         asker.require("editor")
         datasources.get(asker, row_id)
-        answer = engine.call("POST", f"/api/test-datasource/{row_id}", asker.tenant_id)
+        answer = ask(engine, asker, SourceTestOut, "POST", f"/api/test-datasource/{row_id}")
         return success(answer, "The datasource answers.")
 
     return router

@@ -6,15 +6,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from config_api.datasources.schemas import DatasourceBody, DatasourceOut
-from config_api.plugin_configs import checked_paths, plugin_of
-from config_api.reports.removal import delete_report
+from config_api.plugin_configs import config_policy, plugin_of
+from config_api.removal import Removal
 from config_api.resource import Resource
 from shared.db.models import Datasource, Report
-from shared.stored_config import masked, seal
+from shared.stored_config import Kept, masked, seal
 
 
-class Datasources(Resource[Datasource, DatasourceBody]):
-    word = "datasource"
+class Datasources(Resource[Datasource, DatasourceBody, DatasourceOut]):
+    word, plural = "datasource", "datasources"
     row_type = Datasource
     body_type = DatasourceBody
     out_type = DatasourceOut
@@ -23,17 +23,15 @@ class Datasources(Resource[Datasource, DatasourceBody]):
 
     def fill(self, session: Session, row: Datasource, body: DatasourceBody) -> None:
         plugin = plugin_of("connector", body.type, "type")
-        is_same_type = row.type == plugin.kind
         row.connection_config, row.secrets = seal(
             plugin,
             body.connection_config,
+            Kept(row.type or "", row.connection_config or {}, row.secrets or {}),
             vault=self.context.vault,
             place=f"{row.tenant_id}/{Datasource.__tablename__}",
-            kept_config=row.connection_config if is_same_type else None,
-            kept_secrets=row.secrets if is_same_type else None,
+            policy=config_policy(self.context.settings),
             prefix="connection_config",
         )
-        checked_paths(plugin, row.connection_config, self.context.settings, "connection_config")
         row.name, row.type = body.name, plugin.kind
         row.description, row.is_active = body.description, body.is_active
 
@@ -55,7 +53,5 @@ class Datasources(Resource[Datasource, DatasourceBody]):
         names = session.scalars(select(Report.name).where(Report.datasource_id == row.id).order_by(Report.id))
         return [f"the report {name}" for name in names]
 
-    def delete_users(self, session: Session, row: Datasource) -> None:
-        for report in session.scalars(select(Report).where(Report.datasource_id == row.id)):
-            delete_report(session, report)
-        session.flush()
+    def delete_users(self, row: Datasource, removal: Removal) -> None:
+        removal.reports_of(row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from sqlalchemy import ColumnElement
 
 from config_api.dead_letters.service import DeadLetterOut, DeadLetters, Replayed
@@ -18,6 +18,8 @@ from shared.web.body import Body, Id
 
 
 class ReplayBody(Body):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"ids": [17, 18]}]})
+
     ids: list[Id] | None = Field(None, max_length=1000, description="Default: all.")
 
 

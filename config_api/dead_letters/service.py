@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -11,10 +10,11 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from config_api.changes import note_change
+from config_api.engine import nudge
 from shared.auth import Principal
 from shared.db.executions import attempts_of, task_out
 from shared.db.models import Delivery, DeliveryTask, Execution
-from shared.errors import Conflict, NotFound, ServiceUnavailable
+from shared.errors import Conflict, NotFound
 from shared.executions import DeliveryTaskOut
 from shared.services import EngineClient
 from shared.web import Page, ServiceContext, ordered
@@ -47,7 +47,7 @@ class DeadLetters:
         with self._context.database.scoped(asker.tenant_id) as session:
             total = session.scalar(select(func.count()).select_from(DeliveryTask).where(*where)) or 0
             statement = select(DeliveryTask, Execution).join(Execution, Execution.id == DeliveryTask.execution_id)
-            rows = session.execute(ordered(statement.where(*where), listing, columns, "id")).all()
+            rows = session.execute(ordered(statement.where(*where), listing, columns)).all()
             attempts = attempts_of(session, [task.id for task, _ in rows])
             items = [
                 DeadLetterOut(
@@ -71,7 +71,8 @@ class DeadLetters:
         with self._context.database.scoped(asker.tenant_id, is_write=True) as session:
             statement = select(DeliveryTask).with_for_update().order_by(DeliveryTask.id).limit(_MAX_REPLAYED)
             if task_ids is None:
-                statement = statement.where(DeliveryTask.status.in_(DEAD))
+                with_delivery = DeliveryTask.delivery_id.in_(select(Delivery.id))
+                statement = statement.where(DeliveryTask.status.in_(DEAD), with_delivery)
             else:
                 statement = statement.where(DeliveryTask.id.in_(task_ids))
             tasks = session.scalars(statement).all()
@@ -82,10 +83,8 @@ class DeadLetters:
             reopen(session, tasks, now)
             for task in tasks:
                 note_change(session, asker, "replayed", "dead_letter", task.id, now=now)
-        for execution_id in {task.execution_id for task in tasks}:
-            with contextlib.suppress(ServiceUnavailable):  # the engine also looks by itself
-                body = {"execution_ids": [execution_id]}
-                self._engine.call("POST", "/api/execute", asker.tenant_id, body, timeout=5)
+        if tasks:
+            nudge(self._engine, asker, tasks[0].execution_id)
         return Replayed(ids=[task.id for task in tasks])
 
 

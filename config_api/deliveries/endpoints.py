@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from sqlalchemy import ColumnElement
 
 from config_api.deliveries.service import Deliveries
+from config_api.engine import ask
 from config_api.filters import contains
 from config_api.routes import RowId, add_routes
 from shared.db.models import Delivery
+from shared.questions import DeliveryTestOut
 from shared.services import EngineClient
 from shared.web import Envelope, ServiceContext, success
 from shared.web.app import Asker
@@ -19,6 +21,8 @@ from shared.web.body import Body
 
 
 class TestBody(Body):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"recipient": "me@example.com"}]})
+
     recipient: str | None = Field(None, max_length=320, description="Instead of the delivery's first recipient.")
 
 
@@ -43,13 +47,13 @@ def delivery_filters(
 def delivery_routes(context: ServiceContext, engine: EngineClient) -> APIRouter:
     router = APIRouter(prefix="/api/deliveries", tags=["deliveries"])
     deliveries = Deliveries(context)
-    add_routes(router, deliveries, delivery_filters)
+    add_routes(router, deliveries, delivery_filters, change_example={"condition": "has_rows", "max_retry": 5})
 
-    @router.post("/{row_id}/test", response_model=Envelope[dict[str, Any]], summary="Send a marked test")
+    @router.post("/{row_id}/test", response_model=Envelope[DeliveryTestOut], summary="Send a marked test")
     def test(row_id: RowId, asker: Asker, body: TestBody | None = None) -> dict[str, Any]:
         asker.require("editor")
         deliveries.get(asker, row_id)
-        sent = (body or TestBody()).model_dump()
-        return success(engine.call("POST", f"/api/test-delivery/{row_id}", asker.tenant_id, sent), "The test arrived.")
+        answer = ask(engine, asker, DeliveryTestOut, "POST", f"/api/test-delivery/{row_id}", body or TestBody())
+        return success(answer, "The test arrived.")
 
     return router

@@ -6,17 +6,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from config_api.deliveries.schemas import DeliveryBody, DeliveryOut
-from config_api.plugin_configs import checked_paths, plugin_of
-from config_api.reports.removal import delete_delivery
+from config_api.plugin_configs import config_policy, plugin_of
+from config_api.removal import Removal
 from config_api.resource import Resource, required
 from shared.db.models import Delivery, Recipient, Report, Schedule
-from shared.stored_config import masked, seal
+from shared.stored_config import Kept, masked, seal
 
 _COPIED = ("config_id", "name", "condition", "max_retry", "retry_interval_minutes", "on_unknown", "is_active")
 
 
-class Deliveries(Resource[Delivery, DeliveryBody]):
-    word = "delivery"
+class Deliveries(Resource[Delivery, DeliveryBody, DeliveryOut]):
+    word, plural = "delivery", "deliveries"
     row_type = Delivery
     body_type = DeliveryBody
     out_type = DeliveryOut
@@ -26,17 +26,15 @@ class Deliveries(Resource[Delivery, DeliveryBody]):
     def fill(self, session: Session, row: Delivery, body: DeliveryBody) -> None:
         required(session, Report, body.config_id, "config_id", "report")
         plugin = plugin_of("deliverer", body.method, "method")
-        is_same_method = row.method == plugin.kind
         row.delivery_config, row.secrets = seal(
             plugin,
             body.delivery_config,
+            Kept(row.method or "", row.delivery_config or {}, row.secrets or {}),
             vault=self.context.vault,
             place=f"{row.tenant_id}/{Delivery.__tablename__}",
-            kept_config=row.delivery_config if is_same_method else None,
-            kept_secrets=row.secrets if is_same_method else None,
+            policy=config_policy(self.context.settings),
             prefix="delivery_config",
         )
-        checked_paths(plugin, row.delivery_config, self.context.settings, "delivery_config")
         row.method = plugin.kind
         for name in _COPIED:
             setattr(row, name, getattr(body, name))
@@ -51,8 +49,6 @@ class Deliveries(Resource[Delivery, DeliveryBody]):
         schedules = session.scalars(select(Schedule).where(Schedule.config_id == row.config_id))
         return recipients + [f"the schedule {s.name}" for s in schedules if row.id in (s.delivery_ids or [])]
 
-    def delete_users(self, session: Session, row: Delivery) -> None:
-        for schedule in session.scalars(select(Schedule).where(Schedule.config_id == row.config_id)):
-            if row.id in (schedule.delivery_ids or []):
-                schedule.delivery_ids = [known for known in schedule.delivery_ids or [] if known != row.id]
-        delete_delivery(session, row)
+    def delete_users(self, row: Delivery, removal: Removal) -> None:
+        removal.from_schedules(row)
+        removal.recipients_of(row)

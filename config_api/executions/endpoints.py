@@ -2,55 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query
-from fastapi.responses import FileResponse, StreamingResponse
-from pydantic import AwareDatetime
-from sqlalchemy import ColumnElement
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
 
+from config_api.executions.download import download_response
 from config_api.executions.events import event_stream
-from config_api.executions.service import Download, Executions
-from config_api.filters import contains
-from shared.db.executions import state_filter
-from shared.db.models import Execution
+from config_api.executions.filters import history_filters, report_filters
+from config_api.executions.service import Executions
 from shared.executions import Accepted, ExecutionOut, ExecutionStory
 from shared.services import EngineClient
-from shared.web import Envelope, ListQuery, Page, ServiceContext, success
+from shared.web import Envelope, ErrorEnvelope, ListQuery, Page, ServiceContext, success
 from shared.web.app import Asker
 
-ExecutionId = Annotated[str, Path(max_length=36, pattern="^[0-9a-fA-F-]+$")]
-State = Literal["QUEUED", "RUNNING", "DELIVERING", "COMPLETED", "PARTIAL", "FAILED", "CANCELLED", "SKIPPED", "HELD"]
+ExecutionId = Annotated[str, Path(description="UUID", examples=["01a20f9c-079b-764f-b917-cb88bc0246c5"])]
+_FILE: dict[str, Any] = {
+    "response_class": Response,
+    "responses": {
+        200: {
+            "description": "The file; its name is in Content-Disposition, its hash in ETag and Repr-Digest.",
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        },
+        206: {"description": "The part that Range asked for."},
+        304: {"description": "The caller has it already (If-None-Match)."},
+        416: {"model": ErrorEnvelope, "description": "The range begins behind the end of the file."},
+    },
+}
+_EVENTS: dict[str, Any] = {
+    "response_class": StreamingResponse,
+    "responses": {200: {"description": "Events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+}
 
 
-def execution_filters(
-    config_id: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
-    schedule_id: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
-    state: State | None = None,
-    status: Literal["QUEUED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "SKIPPED", "HELD"] | None = None,
-    delivery_status: Literal["NONE", "PENDING", "DELIVERING", "DELIVERED", "PARTIAL", "FAILED"] | None = None,
-    trigger: Literal["manual", "schedule", "record", "backfill", "retry"] | None = None,
-    report: Annotated[str | None, Query(max_length=200, description="Part of the report's name.")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Created at or after (ISO 8601 with offset).")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Created before.")] = None,
-) -> list[ColumnElement[bool]]:
-    equal = {
-        Execution.config_id: config_id,
-        Execution.schedule_id: schedule_id,
-        Execution.status: status,
-        Execution.delivery_status: delivery_status,
-        Execution.trigger: trigger,
-    }
-    conditions = [column == value for column, value in equal.items() if value is not None]
-    if state is not None:
-        conditions.append(state_filter(state))
-    if report is not None:
-        conditions.append(contains(Execution.report_name, report))
-    if since is not None:
-        conditions.append(Execution.created_at >= since)
-    if until is not None:
-        conditions.append(Execution.created_at < until)
-    return conditions
+class DeletedExecution(BaseModel):
+    execution_id: str
 
 
 def execution_routes(context: ServiceContext, engine: EngineClient) -> APIRouter:
@@ -61,29 +48,29 @@ def execution_routes(context: ServiceContext, engine: EngineClient) -> APIRouter
     def list_executions(
         asker: Asker,
         listing: ListQuery,
-        conditions: Annotated[list[Any], Depends(execution_filters)],
+        of_report: Annotated[list[Any], Depends(report_filters)],
+        conditions: Annotated[list[Any], Depends(history_filters)],
     ) -> dict[str, Any]:
-        return success(executions.page(asker, listing, conditions))
+        return success(executions.page(asker, listing, [*of_report, *conditions]))
 
     @router.get("/{execution_id}", response_model=Envelope[ExecutionStory], summary="The whole story", name="get")
     def get(execution_id: ExecutionId, asker: Asker) -> dict[str, Any]:
         return success(executions.story(asker, execution_id))
 
-    @router.get("/{execution_id}/download", response_class=FileResponse, summary="Download the file of one format")
+    @router.get("/{execution_id}/download", summary="Download the file of one format", **_FILE)
     def download(
         execution_id: ExecutionId,
         asker: Asker,
+        request: Request,
         format: Annotated[str | None, Query(max_length=32)] = None,  # noqa: A002 - the name in the query string
-    ) -> FileResponse:
-        return _file(executions.download(asker, execution_id, format_name=format))
+    ) -> Response:
+        return download_response(executions.download(asker, execution_id, format_name=format), request.headers)
 
-    @router.get(
-        "/{execution_id}/artifacts/{artifact_id}/download", response_class=FileResponse, summary="Download an artifact"
-    )
+    @router.get("/{execution_id}/artifacts/{artifact_id}/download", summary="Download an artifact", **_FILE)
     def download_artifact(
-        execution_id: ExecutionId, artifact_id: Annotated[int, Path(ge=1, le=2**63 - 1)], asker: Asker
-    ) -> FileResponse:
-        return _file(executions.download(asker, execution_id, artifact_id=artifact_id))
+        execution_id: ExecutionId, artifact_id: Annotated[int, Path(ge=1, le=2**63 - 1)], asker: Asker, request: Request
+    ) -> Response:
+        return download_response(executions.download(asker, execution_id, artifact_id=artifact_id), request.headers)
 
     @router.post(
         "/{execution_id}/retry", status_code=202, response_model=Envelope[Accepted], summary="Do again what failed"
@@ -97,21 +84,17 @@ def execution_routes(context: ServiceContext, engine: EngineClient) -> APIRouter
         asker.require("editor")
         return success(executions.cancel(asker, execution_id), "The execution is being cancelled.")
 
-    @router.delete("/{execution_id}", response_model=Envelope[dict[str, str]], summary="Delete from the history")
+    @router.delete("/{execution_id}", response_model=Envelope[DeletedExecution], summary="Delete from the history")
     def delete(execution_id: ExecutionId, asker: Asker) -> dict[str, Any]:
         asker.require("editor")
         executions.delete(asker, execution_id)
-        return success({"execution_id": execution_id}, "The execution and its files were deleted.")
+        return success(DeletedExecution(execution_id=execution_id), "The execution and its files were deleted.")
 
-    @router.get("/{execution_id}/events", response_class=StreamingResponse, summary="Progress as server-sent events")
+    @router.get("/{execution_id}/events", summary="Progress as server-sent events", **_EVENTS)
     def events(execution_id: ExecutionId, asker: Asker) -> StreamingResponse:
+        """`execution` with the whole story whenever it changed, then `done`."""
         first = executions.story(asker, execution_id)
-        stream = event_stream(lambda: executions.story(asker, execution_id), first)
+        stream = event_stream(lambda: executions.story(asker, execution_id), first, context.stopping)
         return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
     return router
-
-
-def _file(found: Download) -> FileResponse:
-    headers = {"Digest": f"sha-256={found.sha256}", "Cache-Control": "private, no-cache"}
-    return FileResponse(found.path, media_type=found.media_type, filename=found.file_name, headers=headers)

@@ -2,38 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from config_api.changes import note_change
 from config_api.dead_letters.service import reopen
+from config_api.engine import ask, nudge
+from config_api.executions.download import Download
 from shared.auth import Principal
 from shared.db.executions import ENDED, UNFINISHED_DELIVERY, audit_execution, new_execution, story, summary
 from shared.db.models import Artifact, DeliveryTask, Execution, Report
-from shared.errors import Conflict, FieldProblem, InvalidInput, NotFound, ServiceUnavailable
+from shared.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from shared.executions import Accepted, ExecutionOut, ExecutionStory, derive_state
 from shared.history import remove_execution
+from shared.plugins import load
 from shared.services import EngineClient
 from shared.storage import ArtifactStore
 from shared.web import Page, ServiceContext, ordered
 from shared.web.listing import Listing
 
 _SORTABLE = ("id", "created_at", "scheduled_for", "started_at", "completed_at", "row_count", "report_name")
-
-
-@dataclass(frozen=True, slots=True)
-class Download:
-    """A file to hand out."""
-
-    path: Path
-    file_name: str
-    media_type: str
-    sha256: str
 
 
 class Executions:
@@ -50,7 +41,7 @@ class Executions:
         columns = {name: getattr(Execution, name) for name in _SORTABLE}
         with self._database.scoped(asker.tenant_id) as session:
             total = session.scalar(select(func.count()).select_from(Execution).where(*conditions)) or 0
-            statement = ordered(select(Execution).where(*conditions), listing, columns, "id")
+            statement = ordered(select(Execution).where(*conditions), listing, columns)
             items = [summary(execution) for execution in session.scalars(statement)]
         return Page(items=items, total=total, limit=listing.limit, offset=listing.offset)
 
@@ -65,8 +56,10 @@ class Executions:
 
         Raises:
             NotFound: there is none, or it was removed after its time of keeping.
+            Conflict: what is stored is not what was made.
             InvalidInput: there are several and none is named.
         """
+        wanted = None if format_name is None else _extension(format_name)
         with self._database.scoped(asker.tenant_id) as session:
             execution = self._row(session, execution_id)
             statement = select(Artifact).where(Artifact.execution_id == execution.id).order_by(Artifact.id)
@@ -74,7 +67,7 @@ class Executions:
         found = [
             artifact
             for artifact in artifacts
-            if format_name in (None, artifact.format) and artifact_id in (None, artifact.id)
+            if wanted in (None, artifact.format) and artifact_id in (None, artifact.id)
         ]
         if not found:
             raise NotFound(
@@ -87,7 +80,9 @@ class Executions:
         if artifact.deleted_at is not None:
             raise NotFound("The file was removed because its time of keeping is over.")
         path = self._store.path(artifact.storage_key)
-        return Download(path, artifact.file_name, artifact.media_type, artifact.sha256)
+        if path.stat().st_size != artifact.size:
+            raise Conflict("The stored file is damaged, so it is not handed out.", hint="Execute the report again.")
+        return Download(path, artifact.file_name, artifact.media_type, artifact.size, artifact.sha256)
 
     def retry(self, asker: Principal, execution_id: str) -> Accepted:
         """Do again what failed, and only that.
@@ -104,13 +99,14 @@ class Executions:
                 wanted = execution
             else:
                 wanted = self._again(session, asker, execution)
-        self._nudge(asker, wanted.id)
+        nudge(self._engine, asker, wanted.id)
         return Accepted(execution_id=wanted.id, config_id=wanted.config_id, status=wanted.status)
 
     def cancel(self, asker: Principal, execution_id: str) -> Accepted:
         """The engine decides: it also stops the query on the datasource's server."""
-        answer = self._engine.call("POST", f"/api/execution/{execution_id}/cancel", asker.tenant_id)
-        return Accepted(**answer)
+        with self._database.scoped(asker.tenant_id) as session:
+            self._row(session, execution_id)
+        return ask(self._engine, asker, Accepted, "POST", f"/api/execution/{execution_id}/cancel")
 
     def delete(self, asker: Principal, execution_id: str) -> None:
         """Raises Conflict while it is queued, running or being delivered."""
@@ -139,9 +135,13 @@ class Executions:
     def _again(self, session: Session, asker: Principal, execution: Execution) -> Execution:
         if execution.status not in ENDED:
             raise Conflict(f"The execution has not ended yet; it is {execution.status}.")
-        report = session.scalar(select(Report).where(Report.id == execution.config_id))
+        report = session.scalar(select(Report).where(Report.id == execution.config_id).with_for_update())
         if report is None:
             raise Conflict("The report of this execution was deleted.")
+        pending = select(Execution).where(Execution.retry_of == execution.id, Execution.status.not_in(ENDED))
+        known = session.scalar(pending.limit(1))
+        if known is not None:  # pressed twice
+            return known
         now = self._context.clock.now()
         again = new_execution(
             report,
@@ -157,14 +157,18 @@ class Executions:
         audit_execution(session, again, asker.actor, "accepted", now, {"retry_of": execution.id})
         return again
 
-    def _nudge(self, asker: Principal, execution_id: str) -> None:
-        # The row is the truth; a call that is lost only costs the engine's next look at the queue.
-        with contextlib.suppress(ServiceUnavailable):
-            self._engine.call("POST", "/api/execute", asker.tenant_id, {"execution_ids": [execution_id]}, timeout=5)
-
     @staticmethod
     def _row(session: Session, execution_id: str) -> Execution:
-        execution = session.scalar(select(Execution).where(Execution.id == execution_id))
+        is_id = re.fullmatch(r"[0-9a-f-]{36}", execution_id)
+        execution = session.scalar(select(Execution).where(Execution.id == execution_id)) if is_id else None
         if execution is None:
             raise NotFound("There is no execution with this id.")
         return execution
+
+
+def _extension(format_name: str) -> str:
+    """`excel` is `xlsx`; a format that nobody knows stays as it is, and no file has it."""
+    try:
+        return load("converter", format_name).extension
+    except InvalidInput:
+        return format_name

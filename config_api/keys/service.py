@@ -5,20 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, select
 
 from config_api.changes import note_change
-from config_api.schedules.schemas import Moment
 from shared.auth import Principal, hash_key, make_key
 from shared.db.models import ApiKey
-from shared.errors import NotFound
+from shared.errors import FieldProblem, InvalidInput, NotFound
 from shared.web import Page, ServiceContext, ordered
-from shared.web.body import Body, Name
+from shared.web.body import Body, Moment, Name
 from shared.web.listing import Listing
 
 
 class KeyBody(Body):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Nightly export", "role": "editor"}]})
+
     name: Name
     role: Literal["viewer", "editor", "admin"] = "viewer"
     expires_at: Moment | None = None
@@ -47,7 +48,7 @@ class Keys:
         columns = {"id": ApiKey.id, "name": ApiKey.name, "created_at": ApiKey.created_at}
         with self._context.database.scoped(asker.tenant_id) as session:
             total = session.scalar(select(func.count()).select_from(ApiKey)) or 0
-            rows = session.scalars(ordered(select(ApiKey), listing, columns, "id")).all()
+            rows = session.scalars(ordered(select(ApiKey), listing, columns)).all()
         items = [KeyOut.model_validate(row, from_attributes=True) for row in rows]
         return Page(items=items, total=total, limit=listing.limit, offset=listing.offset)
 
@@ -55,6 +56,9 @@ class Keys:
         key, prefix = make_key()
         now = self._context.clock.now()
         fields: dict[str, Any] = body.model_dump()
+        if body.expires_at is not None and body.expires_at <= now:
+            message = "must lie in the future"
+            raise InvalidInput(f"expires_at {message}.", details=[FieldProblem("expires_at", message)])
         with self._context.database.scoped(asker.tenant_id, is_write=True) as session:
             row = ApiKey(prefix=prefix, secret_hash=hash_key(key), created_at=now, scopes=[], **fields)
             session.add(row)

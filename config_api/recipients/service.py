@@ -11,8 +11,8 @@ from shared.errors import FieldProblem, InvalidInput
 from shared.plugins import load
 
 
-class Recipients(Resource[Recipient, RecipientBody]):
-    word = "recipient"
+class Recipients(Resource[Recipient, RecipientBody, RecipientOut]):
+    word, plural, unique = "recipient", "recipients", "address"
     row_type = Recipient
     body_type = RecipientBody
     out_type = RecipientOut

@@ -4,30 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query
-from pydantic import Field
-from sqlalchemy import ColumnElement, String, cast
+from fastapi import APIRouter, Depends, Query, Response
+from sqlalchemy import ColumnElement
 
+from config_api.engine import Key, ask, execute
+from config_api.executions.filters import history_filters
 from config_api.executions.service import Executions
-from config_api.filters import contains
+from config_api.filters import contains, has_item
+from config_api.queries.schemas import ReportPreview
 from config_api.reports.service import Reports
 from config_api.routes import RowId, add_routes
 from shared.db.models import Execution, Report
 from shared.errors import FieldProblem, InvalidInput
 from shared.executions import Accepted, ExecuteBody, ExecutionOut
+from shared.questions import PreviewOut
 from shared.services import EngineClient
 from shared.web import Envelope, ListQuery, Page, ServiceContext, success
 from shared.web.app import Asker
-from shared.web.body import Body, Id
-
-_SLACK_SECONDS = 30
-
-
-class ValidateQueryBody(Body):
-    datasource_id: Id
-    query: str | None = None
-    query_spec: dict[str, Any] | None = None
-    parameters: list[dict[str, Any]] | dict[str, Any] = Field([], description="Declared ones, or values by name.")
 
 
 def report_filters(
@@ -42,7 +35,7 @@ def report_filters(
     if datasource_id is not None:
         conditions.append(Report.datasource_id == datasource_id)
     if tag is not None:
-        conditions.append(contains(cast(Report.tags, String(4000)), f'"{tag}"'))
+        conditions.append(has_item(Report.tags, tag))
     if is_active is not None:
         conditions.append(Report.is_active.is_(is_active))
     return conditions
@@ -51,28 +44,22 @@ def report_filters(
 def report_routes(context: ServiceContext, engine: EngineClient) -> APIRouter:
     router = APIRouter(prefix="/api/reports", tags=["reports"])
     reports, executions = Reports(context), Executions(context, engine)
-    add_routes(router, reports, report_filters)
+    add_routes(
+        router,
+        reports,
+        report_filters,
+        change_example={"format_options": {"csv": {"delimiter": ";"}, "pdf": None}, "row_limit": 10000},
+    )
 
     @router.post(
         "/{row_id}/execute", status_code=202, response_model=Envelope[Accepted], summary="Execute a report now"
     )
-    def execute(
-        row_id: RowId,
-        asker: Asker,
-        body: ExecuteBody | None = None,
-        key: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
+    def execute_report(
+        row_id: RowId, asker: Asker, response: Response, body: ExecuteBody | None = None, key: Key = None
     ) -> dict[str, Any]:
         asker.require("editor")
         reports.get(asker, row_id)
-        wanted = body or ExecuteBody()
-        accepted = engine.call(
-            "POST",
-            f"/api/execute/{row_id}",
-            asker.tenant_id,
-            wanted.model_dump(mode="json", exclude_unset=True),
-            idempotency_key=key,
-            timeout=wanted.wait_seconds + _SLACK_SECONDS,
-        )
+        accepted = execute(engine, asker, row_id, body or ExecuteBody(), key, response)
         return success(accepted, "The execution was accepted.")
 
     @router.get(
@@ -80,11 +67,13 @@ def report_routes(context: ServiceContext, engine: EngineClient) -> APIRouter:
         response_model=Envelope[Page[ExecutionOut]],
         summary="Executions of a report, newest first",
     )
-    def history(row_id: RowId, asker: Asker, listing: ListQuery) -> dict[str, Any]:
+    def history(
+        row_id: RowId, asker: Asker, listing: ListQuery, conditions: Annotated[list[Any], Depends(history_filters)]
+    ) -> dict[str, Any]:
         reports.get(asker, row_id)
-        return success(executions.page(asker, listing, [Execution.config_id == row_id]))
+        return success(executions.page(asker, listing, [Execution.config_id == row_id, *conditions]))
 
-    @router.get("/{row_id}/preview", response_model=Envelope[dict[str, Any]], summary="The first rows")
+    @router.get("/{row_id}/preview", response_model=Envelope[PreviewOut], summary="The first rows")
     def preview(
         row_id: RowId,
         asker: Asker,
@@ -92,23 +81,8 @@ def report_routes(context: ServiceContext, engine: EngineClient) -> APIRouter:
         param: Annotated[list[str] | None, Query(description="name=value, may be repeated")] = None,
     ) -> dict[str, Any]:
         reports.get(asker, row_id)
-        body = {"config_id": row_id, "parameters": _pairs(param or []), "limit": limit}
-        return success(engine.call("POST", "/api/preview", asker.tenant_id, body))
-
-    return router
-
-
-def validation_routes(engine: EngineClient) -> APIRouter:
-    router = APIRouter(prefix="/api", tags=["reports"])
-
-    @router.post("/validate-query", response_model=Envelope[dict[str, Any]], summary="Would this query run?")
-    def validate_query(body: ValidateQueryBody, asker: Asker) -> dict[str, Any]:
-        return success(engine.call("POST", "/api/validate-query", asker.tenant_id, body.model_dump(mode="json")))
-
-    @router.post("/preview", response_model=Envelope[dict[str, Any]], summary="The first rows of a query")
-    def preview(body: dict[str, Any], asker: Asker) -> dict[str, Any]:
-        asker.require("editor")
-        return success(engine.call("POST", "/api/preview", asker.tenant_id, body))
+        body = ReportPreview(config_id=row_id, parameters=_pairs(param or []), limit=limit)
+        return success(ask(engine, asker, PreviewOut, "POST", "/api/preview", body))
 
     return router
 
@@ -117,4 +91,4 @@ def _pairs(given: list[str]) -> dict[str, str]:
     if any("=" not in item for item in given):
         message = "must have the form name=value"
         raise InvalidInput(f"param {message}.", details=[FieldProblem("param", message)])
-    return dict(item.split("=", 1) for item in given)  # type: ignore[misc]
+    return dict(item.split("=", 1) for item in given)

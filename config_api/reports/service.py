@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from config_api.removal import Removal
 from config_api.reports.checks import check_file_name, check_query, checked_formats, checked_options, checked_parameters
-from config_api.reports.removal import delete_parts
 from config_api.reports.schemas import ReportBody, ReportOut
 from config_api.resource import Resource, required
 from shared.db.models import Datasource, Delivery, Report, Schedule
@@ -18,8 +18,8 @@ _SAME_NAME = (
 )  # fmt: skip
 
 
-class Reports(Resource[Report, ReportBody]):
-    word = "report"
+class Reports(Resource[Report, ReportBody, ReportOut]):
+    word, plural = "report", "reports"
     row_type = Report
     body_type = ReportBody
     out_type = ReportOut
@@ -46,8 +46,8 @@ class Reports(Resource[Report, ReportBody]):
         deliveries = session.scalars(select(Delivery.name).where(Delivery.config_id == row.id).order_by(Delivery.id))
         return [*(f"the schedule {name}" for name in schedules), *(f"the delivery {name}" for name in deliveries)]
 
-    def delete_users(self, session: Session, row: Report) -> None:
-        delete_parts(session, row)
+    def delete_users(self, row: Report, removal: Removal) -> None:
+        removal.parts_of(row)
 
     def _check_limits(self, body: ReportBody) -> None:
         settings = self.context.settings

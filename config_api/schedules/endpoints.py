@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Query, Response
 from sqlalchemy import ColumnElement
 
+from config_api.engine import Key, execute
 from config_api.filters import contains
 from config_api.routes import RowId, add_routes
-from config_api.schedules.schemas import PreviewBody, PreviewOut, ScheduleOut, ToggleBody
+from config_api.schedules.schemas import ScheduleOut, SchedulePreviewBody, SchedulePreviewOut, ToggleBody
 from config_api.schedules.service import Schedules
+from config_api.versions import Expected, IfMatch, tagged
 from shared.db.models import Schedule
-from shared.executions import Accepted
+from shared.executions import Accepted, ExecuteBody
 from shared.services import EngineClient
 from shared.web import Envelope, ServiceContext, success
 from shared.web.app import Asker
@@ -37,29 +39,33 @@ def schedule_routes(context: ServiceContext, engine: EngineClient) -> APIRouter:
     router = APIRouter(prefix="/api/schedules", tags=["schedules"])
     schedules = Schedules(context)
 
-    @router.post("/preview", response_model=Envelope[PreviewOut], summary="What a cron expression means, and when")
-    def preview(body: PreviewBody) -> dict[str, Any]:
+    @router.post("/preview", response_model=Envelope[SchedulePreviewOut], summary="What a cron expression means")
+    def preview(body: SchedulePreviewBody) -> dict[str, Any]:
         return success(schedules.preview(body))
 
-    add_routes(router, schedules, schedule_filters)
+    add_routes(router, schedules, schedule_filters, change_example={"cron_expression": "30 6 * * MON-FRI"})
 
     @router.patch("/{row_id}/toggle", response_model=Envelope[ScheduleOut], summary="Pause or resume")
-    def toggle(row_id: RowId, asker: Asker, body: ToggleBody | None = None) -> dict[str, Any]:
+    def toggle(
+        row_id: RowId, asker: Asker, tags: IfMatch, response: Response, body: ToggleBody | None = None
+    ) -> dict[str, Any]:
         asker.require("editor")
         wanted = body or ToggleBody()
-        shown = schedules.toggle(asker, row_id, wanted.is_active, wanted.version)
+        shown = schedules.toggle(asker, row_id, wanted.is_active, Expected(wanted.version, tags))
+        tagged(response, shown.version)
         return success(shown, "The schedule is active." if shown.is_active else "The schedule is paused.")
 
     @router.post("/{row_id}/run", status_code=202, response_model=Envelope[Accepted], summary="Execute it now")
-    def run(
-        row_id: RowId, asker: Asker, key: Annotated[str | None, Header(alias="Idempotency-Key")] = None
-    ) -> dict[str, Any]:
+    def run(row_id: RowId, asker: Asker, response: Response, key: Key = None) -> dict[str, Any]:
         asker.require("editor")
         schedule = schedules.get(asker, row_id)
-        assert isinstance(schedule, ScheduleOut)
-        body = schedule.model_dump(mode="json", include={"parameters", "formats", "delivery_ids", "timezone"})
-        path = f"/api/execute/{schedule.config_id}"
-        accepted = engine.call("POST", path, asker.tenant_id, body, idempotency_key=key)
+        body = ExecuteBody(
+            parameters=schedule.parameters,
+            formats=schedule.formats,
+            delivery_ids=schedule.delivery_ids,
+            timezone=schedule.timezone,
+        )
+        accepted = execute(engine, asker, schedule.config_id, body, key, response)
         return success(accepted, "The execution was accepted; the schedule's next time stays as it is.")
 
     return router

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from shared.web.body import Body, Id, Name, Version
-
-Moment = Annotated[AwareDatetime, Field(strict=False, description="ISO 8601 with offset.")]
+from shared.web.body import Body, Id, Moment, Name, Version
 
 
 class ScheduleBody(Body):
@@ -71,14 +69,20 @@ class ScheduleOut(BaseModel):
     updated_at: datetime
 
 
-class PreviewBody(Body):
+class SchedulePreviewBody(Body):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"cron_expression": "0 7 * * MON-FRI", "timezone": "Europe/Berlin", "count": 3}]
+        }
+    )
+
     cron_expression: str = Field(min_length=1, max_length=255, examples=["0 7 * * MON-FRI"])
     timezone: str = Field("UTC", min_length=1, max_length=64)
     count: int = Field(5, ge=1, le=100)
     start: Moment | None = Field(None, description="Look from here; default: now.")
 
 
-class PreviewOut(BaseModel):
+class SchedulePreviewOut(BaseModel):
     """`next` are UTC times, `local` the same moments in the schedule's zone."""
 
     sentence: str
@@ -88,5 +92,7 @@ class PreviewOut(BaseModel):
 
 
 class ToggleBody(Body):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"is_active": False}]})
+
     is_active: bool | None = Field(None, description="Default: the opposite of what it is.")
     version: Version = None

@@ -9,22 +9,25 @@ from sqlalchemy.orm import Session
 
 from config_api.reports.checks import checked_formats
 from config_api.resource import Resource, required
-from config_api.schedules.schemas import PreviewBody, PreviewOut, ScheduleBody, ScheduleOut
+from config_api.schedules.schemas import ScheduleBody, ScheduleOut, SchedulePreviewBody, SchedulePreviewOut
+from config_api.versions import Expected
 from shared.auth import Principal
 from shared.cron import check_timezone, parse
 from shared.db.models import Calendar, Delivery, Report, Schedule
 from shared.errors import FieldProblem, InvalidInput
 from shared.parameters import ParameterSpec, resolve_parameters
-from shared.scheduling import first_slot
+from shared.scheduling import expected_next, first_slot
 
 _COPIED = (
     "config_id", "name", "parameters", "delivery_ids", "calendar_id", "misfire_policy", "misfire_grace_seconds",
     "overlap_policy", "jitter_seconds", "start_at", "end_at", "is_active",
 )  # fmt: skip
 
+_TIMING = ("cron_expression", "timezone", "calendar_id", "start_at", "end_at", "is_active")
 
-class Schedules(Resource[Schedule, ScheduleBody]):
-    word = "schedule"
+
+class Schedules(Resource[Schedule, ScheduleBody, ScheduleOut]):
+    word, plural = "schedule", "schedules"
     row_type = Schedule
     body_type = ScheduleBody
     out_type = ScheduleOut
@@ -43,33 +46,39 @@ class Schedules(Resource[Schedule, ScheduleBody]):
         if body.calendar_id is not None and session.get(Calendar, body.calendar_id) is None:
             message = "there is no calendar with this id"
             raise InvalidInput(f"calendar_id: {message}.", details=[FieldProblem("calendar_id", message)])
+        timing = [getattr(row, name) for name in _TIMING]
         row.cron_expression, row.timezone = str(cron), zone
         row.formats = checked_formats(body.formats)
         for name in _COPIED:
             setattr(row, name, getattr(body, name))
-        row.next_run_at = first_slot(row, now) if row.is_active else None
+        is_moved = timing != [getattr(row, name) for name in _TIMING]
+        # A slot that is due and not yet fired outlives a change of anything but the timing itself.
+        row.next_run_at = expected_next(row, now) if not is_moved else first_slot(row, now) if row.is_active else None
 
     def show(self, row: Schedule) -> ScheduleOut:
         return ScheduleOut.model_validate(row, from_attributes=True)
 
-    def toggle(self, asker: Principal, row_id: int, is_active: bool | None, version: int | None) -> ScheduleOut:
-        """Pause or resume. A paused schedule fires nothing; what it missed meanwhile is not made up for."""
-        current = self.get(asker, row_id)
-        assert isinstance(current, ScheduleOut)
-        wanted = not current.is_active if is_active is None else is_active
-        fields = self.body_type.model_fields
-        body = self._checked({k: v for k, v in current.model_dump().items() if k in fields} | {"is_active": wanted})
-        shown = self._update(asker, row_id, body, version or current.version)
-        assert isinstance(shown, ScheduleOut)
-        return shown
+    def toggle(self, asker: Principal, row_id: int, is_active: bool | None, expected: Expected) -> ScheduleOut:
+        """Pause or resume. A paused schedule fires nothing; what it missed meanwhile is not made up for.
 
-    def preview(self, body: PreviewBody) -> PreviewOut:
+        Nothing else is checked: a schedule that no longer fits its report can be paused all the same.
+        """
+
+        def write(_session: Session, row: Schedule) -> None:
+            wanted = not row.is_active if is_active is None else is_active
+            if wanted != row.is_active:
+                row.is_active = wanted
+                row.next_run_at = first_slot(row, self.context.clock.now()) if wanted else None
+
+        return self.update(asker, row_id, write, expected)
+
+    def preview(self, body: SchedulePreviewBody) -> SchedulePreviewOut:
         """What a cron expression means, and its next slots."""
         cron = parse(body.cron_expression)
         zone = ZoneInfo(check_timezone(body.timezone).key)
         slots = cron.upcoming(body.start or self.context.clock.now(), zone.key, body.count)
         local = [slot.astimezone(zone).isoformat() for slot in slots]
-        return PreviewOut(sentence=cron.sentence(zone.key), next=slots, local=local, warnings=cron.lint())
+        return SchedulePreviewOut(sentence=cron.sentence(zone.key), next=slots, local=local, warnings=cron.lint())
 
 
 def _check_deliveries(session: Session, body: ScheduleBody) -> None:

@@ -23,7 +23,7 @@ _TOUCH_EVERY = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is asking. `actor` goes into the audit log: `key:<prefix>`, `service:<name>` or `local`."""
+    """Who is asking. `actor` goes into the audit log: `key:<prefix>`, `local`, or `service:<name> for <actor>`."""
 
     actor: str
     tenant_id: int
@@ -59,8 +59,11 @@ class Authenticator:
         return principal
 
     def _service(self, credential: str) -> Principal | None:
-        claims = self._identity.check(credential)
-        return None if claims is None else Principal(f"service:{claims[0]}", claims[1], "admin")
+        caller = self._identity.check(credential)
+        if caller is None:
+            return None
+        behalf = f" for {caller.actor}" if caller.actor else ""
+        return Principal(f"service:{caller.service}{behalf}", caller.tenant_id, "admin")
 
     def _bootstrap(self, credential: str) -> Principal | None:
         if self._bootstrap_hash and hmac.compare_digest(self._bootstrap_hash, hash_key(credential)):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from shared.errors import InvalidInput, MalformedRequest, UnsupportedBody
+from shared.errors import BodyTooLarge, InvalidInput, MalformedRequest, UnsupportedBody
 
 _MAX_DEPTH = 64
 _MAX_VALUES = 50_000
@@ -31,41 +32,80 @@ def _one_line(value: str) -> str:
     return value
 
 
+def _no_number(value: Any) -> Any:
+    if isinstance(value, (int, float)):
+        raise ValueError("must be a text in ISO 8601")
+    return value
+
+
+def _storable(value: datetime) -> datetime:
+    if not 1970 <= value.year <= 2999:
+        raise ValueError("must lie between the years 1970 and 2999")
+    return value.astimezone(UTC)
+
+
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_one_line)]
 """One line of text for people, 1 to 200 characters."""
 
 Text = Annotated[str, StringConstraints(max_length=2000)]
 Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
+Moment = Annotated[
+    AwareDatetime,
+    BeforeValidator(_no_number),
+    Field(strict=False, description="ISO 8601 with offset."),
+    AfterValidator(_storable),
+]
+"""A point in time, in UTC; every database can keep it."""
 Version = Annotated[
     int | None, Field(ge=1, le=2**31 - 1, description="The version that you changed; refused with 409 if it is old.")
 ]
 
 
-async def check_body(request: Request) -> None:
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body, counted while it comes in, whatever its Content-Length says.
+
+    Raises:
+        MalformedRequest: the Content-Length is no number.
+        BodyTooLarge: more than `limit` bytes.
+    """
+    announced = request.headers.get("content-length", "0")
+    if not (announced.isascii() and announced.isdigit()):
+        raise MalformedRequest("The Content-Length is not a number.")
+    if int(announced[:20]) > limit:
+        raise _too_large(limit)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise _too_large(limit)
+    return bytes(body)
+
+
+def check_body(content_type: str | None, body: bytes) -> None:
     """Refuse what is no strict JSON before anything reads it.
 
-    JSON as of RFC 8259, and stricter where readers differ: no repeated keys, no NaN or Infinity, no integer beyond
-    64 bits, no NUL, no lone surrogate, at most 64 levels and 50,000 values.
+    JSON as of RFC 8259, and stricter where readers differ: UTF-8 without a byte order mark, no repeated keys, no NaN
+    or Infinity, no integer beyond 64 bits, no NUL, no lone surrogate, at most 64 levels and 50,000 values.
 
     Raises:
         UnsupportedBody: another content type (415).
         MalformedRequest: not JSON (400).
         InvalidInput: JSON, but with values that cannot be kept (422).
     """
-    if request.method not in ("POST", "PUT", "PATCH"):
-        return
-    body = await request.body()
     if not body:
         return
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type != "application/json":
+    if (content_type or "").partition(";")[0].strip().lower() != "application/json":
         raise UnsupportedBody("The body must be JSON.", hint="Send it with Content-Type: application/json.")
     _check_values(_parse(body))
 
 
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"The body is larger than {limit:,} bytes.")
+
+
 def _parse(body: bytes) -> Any:
     try:
-        return json.loads(body, parse_constant=_no_constant, object_pairs_hook=_no_repeats)
+        return json.loads(body.decode(), parse_constant=_no_constant, object_pairs_hook=_no_repeats)
     except RecursionError:
         raise InvalidInput("The body is nested too deeply.") from None
     except ValueError as error:

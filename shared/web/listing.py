@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import Depends, Query
 from pydantic import BaseModel
-from sqlalchemy import Select
+from sqlalchemy.sql.selectable import GenerativeSelect
 
 from shared.errors import FieldProblem, InvalidInput
 
-RowT = TypeVar("RowT", bound=tuple[Any, ...])
+StatementT = TypeVar("StatementT", bound=GenerativeSelect)
 
 
 class Listing(BaseModel):
@@ -33,17 +33,20 @@ def _listing(
 ListQuery = Annotated[Listing, Depends(_listing)]
 
 
-def ordered(statement: Select[RowT], listing: Listing, columns: Mapping[str, Any], default: str) -> Select[RowT]:
-    """Sort and cut `statement`; `columns` are the fields one may sort by, and `id` breaks ties.
+def ordered(statement: StatementT, listing: Listing, columns: Mapping[str, Any]) -> StatementT:
+    """Sort and cut `statement`; `columns` are the fields one may sort by (default: id), and `id` breaks ties.
+
+    Rows without a value come last in both directions, whatever the database likes better.
 
     Raises:
         InvalidInput: unknown sort field; the message lists the known ones.
     """
-    field = listing.sort_by or default
+    field = listing.sort_by or "id"
     if field not in columns:
         message = f"Sorting works by: {', '.join(sorted(columns))}."
         raise InvalidInput(message, details=[FieldProblem("sort_by", message)])
-    order = [columns[field], columns["id"]] if field != "id" else [columns["id"]]
+    order = [columns[name] for name in dict.fromkeys((field, "id"))]
     if listing.sort_order == "desc":
         order = [column.desc() for column in order]
-    return statement.order_by(*order).limit(listing.limit).offset(listing.offset)
+    nulls_last = [] if field == "id" else [columns[field].is_(None)]
+    return statement.order_by(*nulls_last, *order).limit(listing.limit).offset(listing.offset)

@@ -134,7 +134,7 @@ def test_a_datasource_that_answers_names_its_product(
 @pytest.mark.parametrize(
     ("changes", "layer", "status"),
     [
-        ({"host": "no-such-host.invalid"}, "Name:", 422),
+        ({"host": "no-such-host.invalid"}, "Name:", 502),
         ({"port": 1}, "Network:", 502),
         ({"database": "no_such_database"}, "Database:", 422),
     ],
