@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from execution_engine.preparing import check_formats, parameter_specs, plain
 from shared.cron import check_timezone
 from shared.db.executions import audit_execution, new_execution
-from shared.db.models import Datasource, Delivery, Execution, Report
+from shared.db.models import Datasource, Delivery, Execution, Report, Schedule
 from shared.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from shared.executions import ExecuteBody
 from shared.parameters import resolve_parameters
@@ -117,6 +117,7 @@ class Acceptor:
             scheduled_for=scheduled_for,
             now=now,
             max_attempts=self._context.settings.max_attempts,
+            schedule_id=body.schedule_id,
             parameters={name: plain(value) for name, value in body.parameters.items()},
             request={
                 "parameters": body.parameters,
@@ -135,6 +136,11 @@ class Acceptor:
             raise Conflict(f"The datasource {datasource.name} is switched off.", hint="Set is_active to true.")
         specs = parameter_specs(report.parameters, "parameters")
         resolve_parameters(specs, body.parameters, scheduled_for, timezone)
+        if body.schedule_id is not None:
+            schedule = session.get(Schedule, body.schedule_id)
+            if schedule is None or schedule.config_id != report.id:
+                message = "names a schedule that this report does not have"
+                raise InvalidInput(f"schedule_id {message}.", details=[FieldProblem("schedule_id", message)])
         if body.delivery_ids:
             named = select(Delivery).where(Delivery.config_id == report.id, Delivery.id.in_(body.delivery_ids))
             found = {delivery.id: delivery for delivery in session.scalars(named)}

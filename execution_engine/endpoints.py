@@ -113,10 +113,13 @@ def question_routes(context: ServiceContext, engine: Engine) -> APIRouter:
 
     @router.post("/preview", response_model=Envelope[PreviewOut], summary="The first rows")
     def preview(body: PreviewBody, asker: Asker) -> dict[str, Any]:
+        if body.config_id is None:  # a query of one's own, not one that an editor has saved
+            asker.require("editor")
         return success(questions.preview(asker.tenant_id, body))
 
     @router.post("/validate-query", response_model=Envelope[ValidateOut], summary="Would this query run?")
     def validate_query(body: ValidateBody, asker: Asker) -> dict[str, Any]:
+        asker.require("editor")
         return success(questions.validate(asker.tenant_id, body))
 
     return router

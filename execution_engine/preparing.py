@@ -103,11 +103,18 @@ class Preparer:
     ) -> PluginConfig:
         config = unseal(plugin, stored, row.secrets, vault=self._vault, place=place)
         paths = {
-            field: str(resolve_server_path(getattr(config, field), self._settings.folders))
+            field: str(self._allowed(getattr(config, field)))
             for field in server_path_fields(plugin.config_model)
             if getattr(config, field) is not None
         }
         return config.model_copy(update=paths) if paths else config
+
+    def _allowed(self, path: str) -> Path:
+        """The real path; a link made since the configuration was saved may lead elsewhere now."""
+        real = resolve_server_path(path, self._settings.folders)
+        if any(real.is_relative_to(own.resolve()) for own in self._settings.own_paths):
+            raise InvalidInput("The path belongs to Report Hub itself.", hint="Name another file or folder.")
+        return real
 
     def query_text(self, report: Report, source: SourceOrder) -> str:
         if report.query is not None:

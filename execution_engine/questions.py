@@ -106,7 +106,10 @@ class Questions:
         if not load("deliverer", delivery.method).is_addressed:
             return None
         if address is not None:
-            return Address(address)
+            try:
+                return Address(load("deliverer", delivery.method).clean_address(address))
+            except ValueError as error:
+                raise InvalidInput(f"recipient: {error}", details=[FieldProblem("recipient", str(error))]) from None
         statement = select(Recipient).where(Recipient.delivery_id == delivery.id, Recipient.is_active.is_(True))
         first = session.scalar(statement.order_by(Recipient.id).limit(1))
         if first is None:

@@ -105,6 +105,7 @@ def scheduler_routes(context: ServiceContext, runner: TickRunner) -> APIRouter:
             "formats": schedule.formats,
             "delivery_ids": schedule.delivery_ids,
             "timezone": schedule.timezone,
+            "schedule_id": schedule_id,
         }
         path = f"/api/execute/{schedule.config_id}"
         accepted = runner.engine.call("POST", path, asker.tenant_id, body, actor=asker.actor, idempotency_key=key)

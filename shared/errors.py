@@ -82,36 +82,50 @@ class ReportHubError(Exception):
 
 
 class InvalidInput(ReportHubError):
+    """The caller's data cannot be used; `details` names each field."""
+
     code = "VALIDATION_ERROR"
     status = 422
 
 
 class MalformedRequest(InvalidInput):
+    """The request cannot be read: no JSON, no such encoding."""
+
     code = "MALFORMED_REQUEST"
     status = 400
 
 
 class BodyTooLarge(InvalidInput):
+    """The body is longer than this server takes."""
+
     code = "BODY_TOO_LARGE"
     status = 413
 
 
 class UnsupportedBody(InvalidInput):
+    """The body is not JSON."""
+
     code = "UNSUPPORTED_MEDIA_TYPE"
     status = 415
 
 
 class NotAuthenticated(ReportHubError):
+    """No credentials, or none that are valid."""
+
     code = "NOT_AUTHENTICATED"
     status = 401
 
 
 class NotAllowed(ReportHubError):
+    """The credentials are good, but not for this."""
+
     code = "NOT_ALLOWED"
     status = 403
 
 
 class NotFound(ReportHubError):
+    """There is no such thing, or it belongs to somebody else."""
+
     code = "NOT_FOUND"
     status = 404
 
@@ -150,6 +164,8 @@ class TooManyRequests(ReportHubError):
 
 
 class ServiceUnavailable(ReportHubError):
+    """A part of Report Hub itself does not answer; later it may."""
+
     code = "SERVICE_UNAVAILABLE"
     status = 503
     retryable = True
@@ -188,12 +204,16 @@ class QueryRefused(SourceRejected):
 
 
 class SourceUnavailable(SourceError):
+    """The datasource cannot be reached, or is busy: trying again may help."""
+
     code = "SOURCE_UNAVAILABLE"
     status = 502
     retryable = True
 
 
 class ConversionRejected(ReportHubError):
+    """A value or a size that the format cannot hold; row and column are named."""
+
     code = "CONVERSION_REJECTED"
     status = 422
 
@@ -205,6 +225,8 @@ class DeliveryError(ReportHubError):
 
 
 class DeliveryRefused(DeliveryError):
+    """The place said no: trying again will not help."""
+
     code = "DELIVERY_REFUSED"
     status = 422
 
@@ -250,18 +272,26 @@ class LimitReached(ReportHubError):
 
 
 class RowLimitReached(LimitReached):
+    """The query gives more rows than the report allows."""
+
     code = "ROW_LIMIT_REACHED"
 
 
 class TimeLimitReached(LimitReached):
+    """The work took longer than it may."""
+
     code = "TIME_LIMIT_REACHED"
 
 
 class MemoryLimitReached(LimitReached):
+    """The work took more memory than it may; only its own process ended."""
+
     code = "MEMORY_LIMIT_REACHED"
 
 
 class SizeLimitReached(LimitReached):
+    """A file or an answer is larger than it may be."""
+
     code = "SIZE_LIMIT_REACHED"
 
 
@@ -281,6 +311,8 @@ class WorkerLost(ReportHubError):
 
 
 class Cancelled(ReportHubError):
+    """Somebody pressed cancel; no failure."""
+
     code = "CANCELLED"
     status = 409
 

@@ -5,15 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-
-def _within_calendars(moment: datetime) -> datetime:
-    """Room for relative dates and zones on either side of what databases and Python can hold."""
-    if not 1970 <= moment.year <= 2999:
-        raise ValueError("must be between the years 1970 and 2999")
-    return moment
-
+from shared.moments import Moment
 
 FormatName = Annotated[str, Field(min_length=1, max_length=32)]
 
@@ -27,10 +21,13 @@ class ExecuteBody(BaseModel):
     formats: list[FormatName] | None = Field(None, min_length=1, max_length=16, description="Instead of the report's.")
     deliver: bool = Field(True, description="False: make the files, deliver nothing.")
     delivery_ids: list[int] | None = Field(None, max_length=100, description="Only these deliveries.")
-    scheduled_for: Annotated[AwareDatetime, Field(strict=False), AfterValidator(_within_calendars)] | None = Field(
+    scheduled_for: Moment | None = Field(
         None, description="Logical time that relative dates resolve against; default: now."
     )
     timezone: str | None = Field(None, max_length=64, description="Zone of relative dates; default: UTC.")
+    schedule_id: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = Field(
+        None, description="The schedule on whose behalf it is asked for; the execution is then part of its history."
+    )
     wait_seconds: float = Field(0, ge=0, le=60, description="Answer when it has ended, or after this long.")
 
 

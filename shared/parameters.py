@@ -114,7 +114,7 @@ def _raise(problems: list[FieldProblem]) -> None:
 
 def _unknown(name: str, known: set[str]) -> FieldProblem:
     near = difflib.get_close_matches(name, known, 1)
-    hint = f"; did you mean {near[0]}?" if near else ""
+    hint = f"; did you mean {near[0]}" if near else ""
     return FieldProblem(f"parameters.{name[:64]}", f"is not a parameter of this report{hint}")
 
 

@@ -10,9 +10,9 @@ from pydantic import BaseModel
 from sqlalchemy import ColumnElement, func, select
 
 from shared.db.models import AuditEntry
+from shared.moments import Moment
 from shared.web import Envelope, ListQuery, Page, ServiceContext, ordered, success
 from shared.web.app import Asker
-from shared.web.body import Moment
 
 
 class AuditEntryOut(BaseModel):

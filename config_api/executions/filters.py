@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement
 from config_api.filters import contains
 from shared.db.executions import state_filter
 from shared.db.models import Execution
-from shared.web.body import Moment
+from shared.moments import Moment
 
 State = Literal["QUEUED", "RUNNING", "DELIVERING", "COMPLETED", "PARTIAL", "FAILED", "CANCELLED", "SKIPPED", "HELD"]
 

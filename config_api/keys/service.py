@@ -12,8 +12,9 @@ from config_api.changes import note_change
 from shared.auth import Principal, hash_key, make_key
 from shared.db.models import ApiKey
 from shared.errors import FieldProblem, InvalidInput, NotFound
+from shared.moments import Moment
 from shared.web import Page, ServiceContext, ordered
-from shared.web.body import Body, Moment, Name
+from shared.web.body import Body, Name
 from shared.web.listing import Listing
 
 

@@ -64,6 +64,7 @@ def schedule_routes(context: ServiceContext, engine: EngineClient) -> APIRouter:
             formats=schedule.formats,
             delivery_ids=schedule.delivery_ids,
             timezone=schedule.timezone,
+            schedule_id=row_id,
         )
         accepted = execute(engine, asker, schedule.config_id, body, key, response)
         return success(accepted, "The execution was accepted; the schedule's next time stays as it is.")

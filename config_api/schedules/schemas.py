@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.web.body import Body, Id, Moment, Name, Version
+from shared.moments import Moment
+from shared.web.body import Body, Id, Name, Version
 
 
 class ScheduleBody(Body):

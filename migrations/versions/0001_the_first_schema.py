@@ -35,6 +35,7 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("api_keys", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_api_keys_tenant_id"), ["tenant_id"], unique=False)
@@ -56,6 +57,7 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("audit_log", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_audit_log_at"), ["at"], unique=False)
@@ -77,6 +79,7 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("calendars", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_calendars_tenant_id"), ["tenant_id"], unique=False)
@@ -100,6 +103,7 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("error_log", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_error_log_at"), ["at"], unique=False)
@@ -123,6 +127,7 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("report_datasources", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_report_datasources_tenant_id"), ["tenant_id"], unique=False)
@@ -176,6 +181,7 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("report_executions", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_report_executions_created_at"), ["created_at"], unique=False)
@@ -203,6 +209,7 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("report_records", schema=None) as batch_op:
         batch_op.create_index("ix_report_records_status", ["tenant_id", "status", "id"], unique=False)
@@ -220,6 +227,7 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "users",
@@ -238,6 +246,7 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("users", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_users_tenant_id"), ["tenant_id"], unique=False)
@@ -269,6 +278,7 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("report_artifacts", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_report_artifacts_expires_at"), ["expires_at"], unique=False)
@@ -308,6 +318,7 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("report_configs", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_report_configs_datasource_id"), ["datasource_id"], unique=False)
@@ -348,6 +359,7 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("report_delivery_tasks", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_report_delivery_tasks_delivery_id"), ["delivery_id"], unique=False)
@@ -376,6 +388,7 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("report_deliveries", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_report_deliveries_config_id"), ["config_id"], unique=False)
@@ -402,6 +415,7 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("report_delivery_logs", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_report_delivery_logs_tenant_id"), ["tenant_id"], unique=False)
@@ -437,6 +451,7 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("report_schedules", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_report_schedules_config_id"), ["config_id"], unique=False)
@@ -464,6 +479,7 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("report_delivery_recipients", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_report_delivery_recipients_delivery_id"), ["delivery_id"], unique=False)

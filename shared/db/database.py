@@ -22,6 +22,7 @@ __all__ = ["DEFAULT_TENANT", "Database", "is_conflict", "parse_database_url"]
 T = TypeVar("T")
 DEFAULT_TENANT = 1
 _RETRIES = 6
+_CONNECT_SECONDS = 10
 _DRIVERS = {"mysql": "mysql+pymysql", "mariadb": "mysql+pymysql", "postgresql": "postgresql+psycopg2"}
 
 
@@ -128,6 +129,7 @@ def _make_engine(url: str, pool_size: int) -> Engine:
             isolation_level="READ COMMITTED",
             pool_size=pool_size,
             max_overflow=pool_size,
+            connect_args={"connect_timeout": _CONNECT_SECONDS},
             pool_pre_ping=True,
             pool_recycle=1800,
             hide_parameters=True,

@@ -50,7 +50,8 @@ class Control:
             seconds = self._timeout.total_seconds() if self._timeout else 0
             raise TimeLimitReached(
                 f"The time limit of {seconds:g} seconds was reached.",
-                hint="Raise timeout_seconds of the report, or make the query faster.",
+                hint="Make the query faster or raise its limit (timeout_seconds of the report); a delivery has "
+                "REPORT_HUB_DELIVERY_TIMEOUT.",
             )
 
     def remaining(self) -> float | None:

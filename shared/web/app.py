@@ -22,6 +22,8 @@ from shared.web.operations import operation_routes
 
 __all__ = ["Asker", "Lifespan", "ServiceContext", "create_app", "current_principal", "serve"]
 
+_ANSWER_SECONDS = 5
+"""How long answers that are under way may take after SIGTERM; executions have their own grace."""
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
@@ -57,7 +59,7 @@ def serve(app: FastAPI, context: ServiceContext, port: int) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=int(context.settings.shutdown_grace.total_seconds()),
+        timeout_graceful_shutdown=min(_ANSWER_SECONDS, int(context.settings.shutdown_grace.total_seconds())),
     )
     try:
         _Server(config, context).run()

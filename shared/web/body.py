@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Request
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from shared.errors import BodyTooLarge, InvalidInput, MalformedRequest, UnsupportedBody
 
@@ -32,30 +31,11 @@ def _one_line(value: str) -> str:
     return value
 
 
-def _no_number(value: Any) -> Any:
-    if isinstance(value, (int, float)):
-        raise ValueError("must be a text in ISO 8601")
-    return value
-
-
-def _storable(value: datetime) -> datetime:
-    if not 1970 <= value.year <= 2999:
-        raise ValueError("must lie between the years 1970 and 2999")
-    return value.astimezone(UTC)
-
-
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_one_line)]
 """One line of text for people, 1 to 200 characters."""
 
 Text = Annotated[str, StringConstraints(max_length=2000)]
 Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
-Moment = Annotated[
-    AwareDatetime,
-    BeforeValidator(_no_number),
-    Field(strict=False, description="ISO 8601 with offset."),
-    AfterValidator(_storable),
-]
-"""A point in time, in UTC; every database can keep it."""
 Version = Annotated[
     int | None, Field(ge=1, le=2**31 - 1, description="The version that you changed; refused with 409 if it is old.")
 ]

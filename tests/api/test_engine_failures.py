@@ -180,7 +180,7 @@ class TestExecute:
         asking.patch("/api/schedules/1", changes)
         engine.then(202, {"status": "success", "data": ACCEPTED})
         asking.post("/api/schedules/1/run", status=202)
-        assert engine.asks[0].body == changes | {"parameters": {}}
+        assert engine.asks[0].body == changes | {"parameters": {}, "schedule_id": 1}
 
     @pytest.mark.parametrize("body", [{"format": "csv"}, {"wait_seconds": 61}, {"deliver": "no"}, {"formats": []}])
     def test_a_wrong_body_does_not_reach_the_engine(

@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import StatementError
 
 from shared.db.database import Database
-from shared.db.models import Execution
+from shared.db.models import Datasource, Execution
 from tests.db.rows import NOW, execution
 
 EVERYTHING = "ẞ 日本 العربية 😀🏴󠁧󠁢󠁥󠁮󠁧󠁿 'quoted' \"double\" \\back %s :name \x01 \u2028"
@@ -77,3 +77,17 @@ def test_a_text_that_is_too_long_is_an_error_and_never_cut_short(hub_database: D
         return
     with pytest.raises(Exception, match="too long"), hub_database.transaction() as session:
         session.add(execution(1, report_name="x" * 300))
+
+
+def test_an_id_is_never_given_twice(hub_database: Database) -> None:
+    """History outlives definitions: a new report must not inherit the executions of a deleted one."""
+    ids = []
+    for number in range(3):
+        with hub_database.transaction() as session:
+            row = Datasource(tenant_id=1, name=f"d{number}", type="sqlite", created_at=NOW, updated_at=NOW)
+            session.add(row)
+            session.flush()
+            ids.append(row.id)
+        with hub_database.transaction() as session:
+            session.delete(session.get_one(Datasource, row.id))
+    assert ids == sorted(set(ids))

@@ -18,7 +18,7 @@ from config_api.keys.service import KeyBody
 from config_api.recipients.schemas import RecipientBody
 from config_api.reports.checks import check_file_name, check_query, checked_formats, checked_options, checked_parameters
 from config_api.reports.schemas import ReportBody
-from config_api.schedules.schemas import PreviewBody, ScheduleBody
+from config_api.schedules.schemas import ScheduleBody, SchedulePreviewBody
 from shared.cron import check_timezone, parse
 from shared.executions import ExecuteBody
 from shared.plugins import load
@@ -31,7 +31,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "POST /api/deliveries": DeliveryBody,
     "POST /api/recipients": RecipientBody,
     "POST /api/schedules": ScheduleBody,
-    "POST /api/schedules/preview": PreviewBody,
+    "POST /api/schedules/preview": SchedulePreviewBody,
     "POST /api/reports/{row_id}/execute": ExecuteBody,
     "POST /api/dead-letters/replay": ReplayBody,
     "POST /api/keys": KeyBody,
@@ -65,7 +65,7 @@ _DEEPER: dict[type[BaseModel], Callable[[Any], None]] = {
     DeliveryBody: _check_delivery,
     ReportBody: _check_report,
     ScheduleBody: _check_schedule,
-    PreviewBody: _check_schedule,
+    SchedulePreviewBody: _check_schedule,
 }
 
 

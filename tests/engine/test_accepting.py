@@ -108,9 +108,11 @@ def test_what_is_switched_off_is_not_executed(engine: EngineProcess) -> None:
         ({"parameters": {"most": 1}, "formats": ["csv", "wordperfect"]}, "formats.1"),
         ({"parameters": {"most": 1}, "formats": []}, "formats"),
         ({"parameters": {"most": 1}, "delivery_ids": [123456]}, "delivery_ids"),
+        ({"parameters": {"most": 1}, "schedule_id": 123456}, "schedule_id"),
         ({"parameters": {"most": 1}, "timezone": "Mars/Olympus"}, "timezone"),
         ({"parameters": {"most": 1}, "wait_seconds": 61}, "wait_seconds"),
         ({"parameters": {"most": 1}, "scheduled_for": "2026-01-01T00:00:00"}, "scheduled_for"),
+        ({"parameters": {"most": 1}, "scheduled_for": 5}, "scheduled_for"),
         ({"parameters": {"most": 1}, "surprise": True}, "surprise"),
     ],
 )
@@ -130,6 +132,20 @@ def test_a_logical_time_at_the_edge_of_the_calendar_is_refused(engine: EnginePro
     response = engine.execute(report, scheduled_for=moment, timezone="Pacific/Kiritimati")
     assert response.status_code == 422
     assert response.json()["details"][0]["field"] == "scheduled_for"
+
+
+def test_what_is_asked_for_on_behalf_of_a_schedule_is_in_its_history(engine: EngineProcess) -> None:
+    report = engine.desk.scripted()
+    schedule = engine.desk.schedule(report)
+    execution = engine.desk.execution(engine.start(report, schedule_id=schedule.id))
+    assert (execution.schedule_id, execution.trigger) == (schedule.id, "manual")
+
+
+def test_a_schedule_of_another_report_is_refused(engine: EngineProcess) -> None:
+    schedule = engine.desk.schedule(engine.desk.scripted())
+    response = engine.execute(engine.desk.scripted(), schedule_id=schedule.id)
+    assert response.status_code == 422
+    assert response.json()["details"][0]["field"] == "schedule_id"
 
 
 def test_a_body_may_name_the_report(engine: EngineProcess) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.db.models.base import MYSQL_OPTIONS, Base, BigId, TenantOwned, Versioned
+from shared.db.models.base import TABLE_OPTIONS, Base, BigId, TenantOwned, Versioned
 from shared.db.types import Json, LongText, UtcDateTime
 
 
 class Tenant(Base):
     __tablename__ = "tenants"
-    __table_args__ = (MYSQL_OPTIONS,)
+    __table_args__ = (TABLE_OPTIONS,)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     name: Mapped[str] = mapped_column(String(100), unique=True)
@@ -25,7 +25,7 @@ class Tenant(Base):
 
 class User(Versioned, Base):
     __tablename__ = "users"
-    __table_args__ = (UniqueConstraint("tenant_id", "email"), MYSQL_OPTIONS)
+    __table_args__ = (UniqueConstraint("tenant_id", "email"), TABLE_OPTIONS)
 
     email: Mapped[str] = mapped_column(String(320))
     name: Mapped[str] = mapped_column(String(200), default="")
@@ -38,7 +38,7 @@ class ApiKey(TenantOwned, Base):
     """Found by `prefix`, proved by the SHA-256 of the whole key (its secret is random, so no slow hash is needed)."""
 
     __tablename__ = "api_keys"
-    __table_args__ = (MYSQL_OPTIONS,)
+    __table_args__ = (TABLE_OPTIONS,)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     name: Mapped[str] = mapped_column(String(200))
@@ -54,7 +54,7 @@ class ApiKey(TenantOwned, Base):
 
 class Calendar(Versioned, Base):
     __tablename__ = "calendars"
-    __table_args__ = (UniqueConstraint("tenant_id", "name"), MYSQL_OPTIONS)
+    __table_args__ = (UniqueConstraint("tenant_id", "name"), TABLE_OPTIONS)
 
     name: Mapped[str] = mapped_column(String(200))
     description: Mapped[str] = mapped_column(String(2000), default="")
@@ -65,7 +65,7 @@ class AuditEntry(TenantOwned, Base):
     """Who (person, key or component) did what to which object. Append only."""
 
     __tablename__ = "audit_log"
-    __table_args__ = (Index("ix_audit_log_object", "tenant_id", "object_type", "object_id"), MYSQL_OPTIONS)
+    __table_args__ = (Index("ix_audit_log_object", "tenant_id", "object_type", "object_id"), TABLE_OPTIONS)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
@@ -83,7 +83,7 @@ class ErrorEntry(TenantOwned, Base):
     """An error for operators, with its cause; people see the short form on the execution. NULL: of no tenant."""
 
     __tablename__ = "error_log"
-    __table_args__ = (MYSQL_OPTIONS,)
+    __table_args__ = (TABLE_OPTIONS,)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     tenant_id: Mapped[int | None] = mapped_column(BigInteger)  # type: ignore[assignment]

@@ -26,9 +26,15 @@ class Base(DeclarativeBase):
     )
 
 
-MYSQL_OPTIONS = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin", "mysql_engine": "InnoDB"}
+TABLE_OPTIONS = {
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_bin",
+    "mysql_engine": "InnoDB",
+    "sqlite_autoincrement": True,
+}
 """Keys compare byte for byte on every database: 'A' and 'a' are two names, two idempotency keys. (Spaces at the end are
-the exception: MySQL and MariaDB pass over them.)"""
+the exception: MySQL and MariaDB pass over them.) No id is ever given twice: history outlives definitions, and a new
+report must not inherit a deleted one's."""
 
 
 class TenantOwned:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.db.models.base import MYSQL_OPTIONS, Base, Versioned
+from shared.db.models.base import TABLE_OPTIONS, Base, Versioned
 from shared.db.types import Json, LongText, UtcDateTime
 
 
@@ -16,7 +16,7 @@ class Datasource(Versioned, Base):
     """`connection_config` holds no secret; `secrets` maps a field of it to its encrypted value."""
 
     __tablename__ = "report_datasources"
-    __table_args__ = (UniqueConstraint("tenant_id", "name"), MYSQL_OPTIONS)
+    __table_args__ = (UniqueConstraint("tenant_id", "name"), TABLE_OPTIONS)
 
     name: Mapped[str] = mapped_column(String(200))
     type: Mapped[str] = mapped_column(String(64))
@@ -28,7 +28,7 @@ class Datasource(Versioned, Base):
 
 class Report(Versioned, Base):
     __tablename__ = "report_configs"
-    __table_args__ = (UniqueConstraint("tenant_id", "name"), MYSQL_OPTIONS)
+    __table_args__ = (UniqueConstraint("tenant_id", "name"), TABLE_OPTIONS)
 
     name: Mapped[str] = mapped_column(String(200))
     description: Mapped[str] = mapped_column(String(2000), default="")
@@ -51,7 +51,7 @@ class Schedule(Versioned, Base):
     """`next_run_at` is what the tick looks for; NULL when nothing is to come (paused, ended)."""
 
     __tablename__ = "report_schedules"
-    __table_args__ = (Index("ix_report_schedules_due", "is_active", "next_run_at", "id"), MYSQL_OPTIONS)
+    __table_args__ = (Index("ix_report_schedules_due", "is_active", "next_run_at", "id"), TABLE_OPTIONS)
 
     config_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("report_configs.id"), index=True)
     name: Mapped[str] = mapped_column(String(200))
@@ -77,7 +77,7 @@ class Delivery(Versioned, Base):
     """`on_unknown`: what happens to an attempt whose outcome cannot be known: resend, or ask (a person decides)."""
 
     __tablename__ = "report_deliveries"
-    __table_args__ = (MYSQL_OPTIONS,)
+    __table_args__ = (TABLE_OPTIONS,)
 
     config_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("report_configs.id"), index=True)
     name: Mapped[str] = mapped_column(String(200))
@@ -93,7 +93,7 @@ class Delivery(Versioned, Base):
 
 class Recipient(Versioned, Base):
     __tablename__ = "report_delivery_recipients"
-    __table_args__ = (UniqueConstraint("delivery_id", "address"), MYSQL_OPTIONS)
+    __table_args__ = (UniqueConstraint("delivery_id", "address"), TABLE_OPTIONS)
 
     delivery_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("report_deliveries.id"), index=True)
     name: Mapped[str] = mapped_column(String(200), default="")

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.db.models.base import MYSQL_OPTIONS, Base, BigId, TenantOwned
+from shared.db.models.base import TABLE_OPTIONS, Base, BigId, TenantOwned
 from shared.db.models.execution import Leased
 from shared.db.types import Json, UtcDateTime
 
@@ -27,7 +27,7 @@ class DeliveryTask(Leased, TenantOwned, Base):
     __table_args__ = (
         UniqueConstraint("execution_id", "delivery_id", "recipient", "artifact_set"),
         Index("ix_report_delivery_tasks_queue", "status", "next_attempt_at", "id"),
-        MYSQL_OPTIONS,
+        TABLE_OPTIONS,
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
@@ -50,7 +50,7 @@ class DeliveryAttempt(TenantOwned, Base):
     """One try. Written before anything is sent; SENDING until the outcome is known."""
 
     __tablename__ = "report_delivery_logs"
-    __table_args__ = (UniqueConstraint("task_id", "number"), MYSQL_OPTIONS)
+    __table_args__ = (UniqueConstraint("task_id", "number"), TABLE_OPTIONS)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     task_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("report_delivery_tasks.id"))

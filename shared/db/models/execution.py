@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.db.models.base import MYSQL_OPTIONS, Base, BigId, TenantOwned
+from shared.db.models.base import TABLE_OPTIONS, Base, BigId, TenantOwned
 from shared.db.types import Json, LongText, UtcDateTime
 
 
@@ -39,7 +39,7 @@ class Execution(Leased, TenantOwned, Base):
         Index("ix_report_executions_queue", "status", "available_at", "id"),
         Index("ix_report_executions_history", "tenant_id", "config_id", "id"),
         Index("ix_report_executions_tenant", "tenant_id", "id"),
-        MYSQL_OPTIONS,
+        TABLE_OPTIONS,
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -76,7 +76,7 @@ class Artifact(TenantOwned, Base):
     """One finished file. `burst_key` is empty unless a report is cut into one file per value."""
 
     __tablename__ = "report_artifacts"
-    __table_args__ = (UniqueConstraint("execution_id", "format", "burst_key"), MYSQL_OPTIONS)
+    __table_args__ = (UniqueConstraint("execution_id", "format", "burst_key"), TABLE_OPTIONS)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
     execution_id: Mapped[str] = mapped_column(String(36), ForeignKey("report_executions.id"))

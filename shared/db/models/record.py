@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from shared.db.models.base import MYSQL_OPTIONS, Base, BigId, TenantOwned
+from shared.db.models.base import TABLE_OPTIONS, Base, BigId, TenantOwned
 from shared.db.types import Json, UtcDateTime
 
 
@@ -19,7 +19,7 @@ class Record(TenantOwned, Base):
     __table_args__ = (
         UniqueConstraint("tenant_id", "source", "external_id"),
         Index("ix_report_records_status", "tenant_id", "status", "id"),
-        MYSQL_OPTIONS,
+        TABLE_OPTIONS,
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True)
