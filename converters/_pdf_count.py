@@ -61,7 +61,13 @@ def _contents(file: BinaryIO, control: Control) -> Iterator[bytes]:
             raise _DamagedError
         found = _OBJECT.match(head)
         length = _LENGTH.search(found[2]) if found and found[3] == b"stream\n" else None
-        if found is None or length is None or b"/Type" in found[2] or b"/Length1" in found[2]:
+        if (
+            found is None
+            or length is None
+            or b"/Type" in found[2]
+            or b"/Length1" in found[2]
+            or b"/Subtype" in found[2]
+        ):
             continue
         file.seek(int(entries[number * _ENTRY_BYTES : number * _ENTRY_BYTES + 10]) + found.end())
         yield isal_zlib.decompress(file.read(int(length[1])))

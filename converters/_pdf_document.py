@@ -15,7 +15,9 @@ from converters._pdf_file import PdfFile, date_string, text_string
 from converters._pdf_font import Font
 from converters._pdf_grid import Grid
 from converters._pdf_pages import Pages
-from converters._pdf_text import in_sight_order, right_to_left, texts
+from converters._pdf_shaping import Shaper
+from converters._pdf_supplement import Supplement
+from converters._pdf_text import texts
 from converters._pdf_widths import MARGIN, Page, gap
 
 _GREY = b"0.35 g"
@@ -37,18 +39,18 @@ class Document:
         self,
         sink: BinaryIO,
         page: Page,
-        fonts: tuple[Font, Font],
+        shapers: tuple[Shaper, Shaper],
         properties: Properties,
         is_right_aligned: Sequence[bool],
         pool: ThreadPoolExecutor,
     ) -> None:
         self._pdf = PdfFile(sink)
         self._page, self._pool = page, pool
-        self._regular, self._bold = fonts
+        self._regular, self._bold = shapers
         self._properties = properties
         self._header, self._count, self._resources, self._fonts = (self._pdf.reserve() for _ in range(4))
         self._has_header = False
-        title = _one_line(properties.title)
+        title = " ".join(properties.title.split())
         self._pages = Pages(self._pdf, page, self._regular, title, self._resources, pool)
         edges = MARGIN + np.concatenate([[0], np.cumsum(page.widths)]).astype(int)
         inner = gap(page.size)
@@ -61,8 +63,8 @@ class Document:
         """Lines of text over the whole width of the page."""
         if not lines:
             return
-        font = self._bold if is_bold else self._regular
-        grid = Grid((MARGIN,), (self._page.width - MARGIN,), (False,), font, size)
+        shaper = self._bold if is_bold else self._regular
+        grid = Grid((MARGIN,), (self._page.width - MARGIN,), (False,), shaper, size)
         column = texts(pa.array(lines, pa.string()), "UTC")
         self._pages.write(grid.lay([column], self._pool), color=_GREY if is_grey else b"0 g")
 
@@ -83,7 +85,7 @@ class Document:
         content = (
             b"1 0 0 1 %d 0 cm 0.86 0.9 0.95 rg 0 0 %d %d re f 0 g 0.35 G 60 w 0 0 m %d 0 l S\n"
             % (0, width, height, width)
-            + b"1 0 0 1 %d 0 cm BT /%s %d Tf\n" % (-MARGIN, self._bold.resource, self._page.size)
+            + b"1 0 0 1 %d 0 cm BT /%s %d Tf\n" % (-MARGIN, self._strong.font.resource, self._page.size)
             + drawn.tobytes()
             + b"ET"
         )
@@ -101,17 +103,19 @@ class Document:
     def end_table(self) -> None:
         self._pages.end_table()
 
-    def finish(self) -> list[str]:
+    def finish(self) -> set[str]:
         """Write the rest; return the characters that no font could draw."""
         pages, pdf, page = self._pages, self._pdf, self._page
         pages.finish()
         pdf.put_stream(self._count, pages.count_form(), self._form(page.width, page.height))
         if not self._has_header:
             pdf.put_stream(self._header, b"", self._form(0, 0))
-        fonts = [(font, pdf.reserve()) for font in (self._regular, self._bold)]
-        for font, number in fonts:
-            font.embed(pdf, number)
-        named = b"".join(b"/%s %d 0 R" % (font.resource, number) for font, number in fonts)
+        fonts = (self._regular.font, self._bold.font)
+        programs: list[Font | Supplement] = [*fonts, *fonts[0].supplements, *fonts[1].supplements]
+        numbers = [pdf.reserve() for _ in programs]
+        for index, (program, number) in enumerate(zip(programs, numbers, strict=True)):
+            program.embed(pdf, number, tag=_tag(index))
+        named = b"".join(b"/%s %d 0 R" % (item.resource, at) for item, at in zip(programs, numbers, strict=True))
         forms = b"/H %d 0 R/N %d 0 R" % (self._header, self._count)
         self._pdf.put(self._fonts, b"<<%s>>" % named)
         pdf.put(self._resources, b"<</Font %d 0 R/XObject<<%s>>>>" % (self._fonts, forms))
@@ -126,15 +130,13 @@ class Document:
             + b"/CreationDate%s/ModDate%s>>" % (moment, moment),
         )
         pdf.close(catalog, information)
-        return sorted({character for font, _ in fonts for character in font.missing()})
+        return fonts[0].missing() | fonts[1].missing()
 
     def _form(self, width: int, height: int) -> bytes:
         kind = b"/Type/XObject/Subtype/Form/BBox[%d %d %d %d]" % (-100, -100, width + 100, height + 100)
         return kind + b"/Resources<</Font %d 0 R>>" % self._fonts
 
 
-def _one_line(text: str) -> str:
-    line = " ".join(text.split())
-    if right_to_left(pa.array([line], pa.string())) is None:
-        return line
-    return in_sight_order(line, lambda part: [part])[0]
+def _tag(index: int) -> str:
+    """Six letters before the name of a subset, others for each."""
+    return "RHSU" + chr(ord("A") + index // 26) + chr(ord("A") + index % 26)

@@ -1,190 +1,194 @@
-"""Fonts of a PDF file: characters to codes and widths by table; a subset of the font file is embedded at the end.
+"""The type of a document: DejaVu, and behind it the machine's fonts for the characters that DejaVu lacks.
 
-The code of a character is its code point, so that copied text is exact even where two characters share a glyph or have
-none. Characters beyond U+FFFF take codes from the range of the surrogates, which are no characters.
+Text is laid out in codes: a character's code is its code point; glyphs that a script joins or places have codes above
+all code points. In the file a code of DejaVu is the code point again, so that copied text is exact even where two
+characters share a glyph or have none; a supplement numbers its forms.
 """
 
 from __future__ import annotations
 
 import functools
-import io
 import unicodedata
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from converters._pdf_embedding import Program, write_font
 from converters._pdf_file import PdfFile
+from converters._pdf_outlines import UNITS_PER_EM, Form
+from converters._pdf_supplement import Supplement
+from converters._pdf_system_fonts import FontFile, FontFinder, Region
 
 _FOLDER = Path(__file__).parent / "fonts"
-_CODES = 0x10000
-_SPARE_CODES = range(0xD800, 0xE000)
-_UNKNOWN = 0xFFFD
-_PRESENTATION_FORMS = (range(0xFB1D, 0xFE00), range(0xFE70, 0xFF00))
-_UNUSED_TABLES = ["GSUB", "GPOS", "GDEF", "kern", "FFTM", "name", "post", "OS/2", "gasp", "cmap", "MATH"]
+_BASIC = 0x10000
+_POINTS = 0x110000
+_CODES = _POINTS + 0x10000
+_OPEN = 0xFFFF
+_TAB, _LINE_FEED, _SPACE, _HARD_SPACE = 0x09, 0x0A, 0x20, 0xA0
+_UNUSED_TABLES = ("GSUB", "GPOS", "GDEF", "MATH", "name", "post", "OS/2", "gasp", "cmap")
 
-Codes = npt.NDArray[np.uint16]
+Codes = npt.NDArray[np.uint32]
 Units = npt.NDArray[np.int64]
 
 
 class Typeface:
-    """What the font file says; shared by all documents of the process."""
+    """DejaVu in one weight: what its file says; shared by all documents of the process."""
 
-    def __init__(self, file_name: str) -> None:
-        from fontTools.ttLib import TTFont
+    def __init__(self, file_name: str, weight: int) -> None:
+        import uharfbuzz as hb
 
-        self.path = _FOLDER / file_name
-        self.name = self.path.stem
-        with TTFont(self.path, lazy=True) as font:
-            head, hhea = font["head"], font["hhea"]
-            self.units_per_em: int = head.unitsPerEm
-            self.box = [
-                round(value * 1000 / self.units_per_em) for value in (head.xMin, head.yMin, head.xMax, head.yMax)
-            ]
-            self.ascent, self.descent = (
-                round(value * 1000 / self.units_per_em) for value in (hhea.ascent, hhea.descent)
-            )
-            numbers = font.getReverseGlyphMap()
-            self.glyphs: dict[int, int] = {code: numbers[name] for code, name in font.getBestCmap().items()}
-            metrics = font["hmtx"].metrics
-            self.advances = np.array([metrics[name][0] for name in font.getGlyphOrder()], np.int64)
+        path = _FOLDER / file_name
+        face = hb.Face(hb.Blob.from_file_path(str(path)))
+        font = hb.Font(face)
+        self.file = FontFile(path, 0, path.stem, weight, face.unicodes)
+        self.units_per_em: int = face.upem
+        extents = font.get_font_extents("ltr")
+        self.ascent, self.descent = self._thousandths(extents.ascender), self._thousandths(extents.descender)
+        advances = np.array([font.get_glyph_h_advance(glyph) for glyph in range(face.glyph_count)], np.int32)
+        self.glyphs = np.zeros(_BASIC, np.uint16)
+        for point in face.unicodes:
+            if point < _BASIC:
+                self.glyphs[point] = font.get_nominal_glyph(point)
+        self.groups = np.full(_CODES, _OPEN, np.uint16)
+        self.groups[:_BASIC][self.glyphs != 0] = 0
+        blanks = [code for code in range(_BASIC) if self.glyphs[code] == 0 and is_invisible(chr(code))]
+        self.glyphs[[*blanks, _TAB]] = self.glyphs[_SPACE]
+        self.groups[[*blanks, _TAB, _LINE_FEED]] = 0
+        self.advances = np.full(_CODES, advances[0], np.int32)
+        self.advances[:_BASIC] = advances[self.glyphs]
+        self.advances[blanks] = 0
 
-    def subset(self, glyphs: list[int]) -> bytes:
-        from fontTools import subset
-        from fontTools.ttLib import TTFont
+    def _thousandths(self, value: int) -> int:
+        return round(value * UNITS_PER_EM / self.units_per_em)
 
-        options = subset.Options()
-        options.retain_gids = True
-        options.layout_features = []
-        options.hinting = False
-        options.notdef_outline = True
-        options.glyph_names = False
-        options.recalc_timestamp = False
-        options.drop_tables += _UNUSED_TABLES
-        with TTFont(self.path, lazy=True, recalcTimestamp=False) as font:
-            subsetter = subset.Subsetter(options)
-            subsetter.populate(gids=glyphs)
-            subsetter.subset(font)
-            content = io.BytesIO()
-            font.save(content)
-        return content.getvalue()
+    def subset(self, glyphs: list[int], tag: str) -> Program:
+        """The file with these glyphs only, their numbers kept."""
+        import uharfbuzz as hb
+
+        wanted = hb.SubsetInput()
+        wanted.glyph_set.update(hb.Set(set(glyphs)))
+        wanted.drop_table_tag_set.update(hb.Set({int.from_bytes(tag.encode(), "big") for tag in _UNUSED_TABLES}))
+        flags = hb.SubsetFlags
+        wanted.flags = flags.RETAIN_GIDS | flags.NO_HINTING | flags.NOTDEF_OUTLINE | flags.NO_LAYOUT_CLOSURE
+        face = self.file.face()
+        content = hb.subset(face, wanted).blob.data
+        corners = np.frombuffer(bytes(face.reference_table("head").data)[36:44], ">i2")
+        box = tuple(self._thousandths(int(corner)) for corner in corners)
+        name = f"{tag}+{self.file.postscript_name}".encode()
+        return Program(name, bytes(content), box, self.ascent, self.descent, is_truetype=True)  # type: ignore[arg-type]
 
 
 @functools.cache
-def typeface(file_name: str) -> Typeface:
-    return Typeface(file_name)
+def typeface(*, is_bold: bool) -> Typeface:
+    return Typeface("DejaVuSans-Bold.ttf", 700) if is_bold else Typeface("DejaVuSans.ttf", 400)
 
 
 class Font:
-    """A typeface in one document. Threads may encode at once, after `reserve` has seen the text."""
+    """The type of one weight in one document.
 
-    def __init__(self, face: Typeface, resource: str) -> None:
+    Threads may encode at once, after `find` has seen the text: it takes new characters in their order, so that equal
+    data gives equal bytes.
+    """
+
+    def __init__(self, face: Typeface, resource: str, region: Region = "simplified") -> None:
         self.face = face
         self.resource = resource.encode()
-        self._glyphs = np.zeros(_CODES, np.uint16)
-        for code, glyph in face.glyphs.items():
-            if code < _CODES:
-                self._glyphs[code] = glyph
-        self._advances = face.advances[self._glyphs]
-        self._codes = np.arange(0x110000, dtype=np.uint32).astype(np.uint16)
-        self._codes[_CODES:] = _UNKNOWN
-        self._characters: dict[int, str] = {}
+        self.groups = face.groups.copy()
+        """0: the main font, n: the n-th supplement."""
+        self.file_codes = np.arange(_CODES, dtype=np.uint32).astype(np.uint16)
+        self.supplements: list[Supplement] = []
+        self._advances = face.advances.copy()
         self._used = np.zeros(_CODES, bool)
-        self._blanks = _blanks(face)
-        for code in self._blanks:
-            self._glyphs[code] = face.glyphs[0x20]
-            self._advances[code] = face.advances[face.glyphs[0x20]] if code in (0x09, 0xA0) else 0
+        self._finder = FontFinder(face.file, region)
+        self._missing: set[str] = set()
+        self.forms: dict[int, Form] = {}
+        """What the codes above all code points draw."""
+        self._codes_of_forms: dict[tuple[FontFile, Form], int] = {}
 
-    def reserve(self, characters: set[str]) -> None:
-        """Give codes to characters beyond U+FFFF, in their order, so that equal data gives equal bytes."""
-        for character in sorted(characters):
-            point, code = ord(character), _SPARE_CODES.start + len(self._characters)
-            if self._codes[point] != _UNKNOWN or code not in _SPARE_CODES:
-                continue
-            self._codes[point] = code
-            self._characters[code] = character
-            self._glyphs[code] = self.face.glyphs.get(point, 0)
-            self._advances[code] = self.face.advances[self._glyphs[code]]
+    def find(self, codes: Codes) -> None:
+        """Look for fonts for the characters that no font of the document is known to have."""
+        unknown = codes[self.groups[codes] == _OPEN]
+        if unknown.size:
+            for point in np.unique(unknown).tolist():
+                self._find(point)
 
-    def encode(self, points: npt.NDArray[np.uint32]) -> Codes:
-        codes = self._codes[points]
+    def _find(self, point: int) -> None:
+        character = chr(point)
+        if is_invisible(character):
+            self._draw(point, self.face.file, Form((), 0, character))
+            return
+        file = self._finder.find(character)
+        if file is None:
+            self._missing.add(character)
+            file = self.face.file
+            if point < _BASIC:
+                self.groups[point] = 0
+                return
+        font = self._supplement(file).font
+        glyph = font.get_nominal_glyph(point) or 0
+        self._draw(point, file, Form(((glyph, 0, 0),), font.get_glyph_h_advance(glyph), character))
+
+    def file_for(self, text: str) -> FontFile | None:
+        """The font file that can shape all of a text."""
+        return self._finder.find(text)
+
+    def form_code(self, file: FontFile, form: Form) -> int | None:
+        """The code of a form; None where the document has as many as it can hold."""
+        code = self._codes_of_forms.get((file, form))
+        if code is None and len(self.forms) < _CODES - _POINTS:
+            code = self._codes_of_forms[file, form] = _POINTS + len(self.forms)
+            self.forms[code] = form
+            self._draw(code, file, form)
+        return code
+
+    def _draw(self, code: int, file: FontFile, form: Form) -> None:
+        supplement = self._supplement(file)
+        self.groups[code] = self.supplements.index(supplement) + 1
+        self.file_codes[code] = supplement.add(form)
+        self._advances[code] = round(form.advance * self.face.units_per_em / UNITS_PER_EM)
+
+    def _supplement(self, file: FontFile) -> Supplement:
+        for supplement in self.supplements:
+            if supplement.file == file and not supplement.is_full:
+                return supplement
+        self.supplements.append(Supplement(file, self.resource + b"S%d" % (len(self.supplements) + 1)))
+        return self.supplements[-1]
+
+    def use(self, codes: Codes) -> None:
+        """Remember what has to be embedded."""
         self._used[codes] = True
-        return codes
 
-    def text(self, text: str) -> Codes:
-        self.reserve({character for character in text if ord(character) >= _CODES})
-        return self.encode(np.frombuffer(text.encode("utf-32-le", "replace"), np.uint32))
-
-    def advances(self, codes: Codes) -> Units:
-        """Widths in the font's units."""
+    def advances(self, codes: Codes) -> npt.NDArray[np.int32]:
+        """Widths in the main font's units."""
         return self._advances[codes]
 
-    def width(self, text: str, size: int) -> int:
+    def width(self, codes: Codes, size: int) -> int:
         """In the unit of `size`."""
-        return int(self._advances[self.text(text)].sum()) * size // self.face.units_per_em
+        return int(self._advances[codes].sum()) * size // self.face.units_per_em
 
-    def missing(self) -> list[str]:
-        """Characters of the text that the typeface cannot draw."""
-        codes = np.flatnonzero(self._used & (self._glyphs == 0)).tolist()
-        return [self._character(code) for code in codes if code != 0x0A]
+    def missing(self) -> set[str]:
+        """Characters of the text that no font can draw."""
+        return self._missing | {chr(code) for code in self._own_codes() if self.face.glyphs[code] == 0}
 
-    def embed(self, pdf: PdfFile, number: int) -> None:
-        """Write the font as object `number`, with the glyphs that were used."""
-        program, descriptor, descendant, meaning, places = (pdf.reserve() for _ in range(5))
-        codes = np.flatnonzero(self._used)
-        name = b"/RHSUBS+" + self.face.name.encode()
-        content = self.face.subset(sorted({0, *self._glyphs[codes].tolist()}))
-        pdf.put_stream(program, content, b"/Length1 %d" % len(content))
-        face = self.face
-        pdf.put(
-            descriptor,
-            b"<</Type/FontDescriptor/FontName%s/Flags 4/FontBBox[%d %d %d %d]" % (name, *face.box)
-            + b"/ItalicAngle 0/Ascent %d/Descent %d/CapHeight 729/StemV 80" % (face.ascent, face.descent)
-            + b"/FontFile2 %d 0 R>>" % program,
-        )
-        last = int(codes[-1]) if codes.size else 0
-        pdf.put_stream(places, self._glyphs[: last + 1].astype(">u2").tobytes())
-        scaled = np.rint(self._advances[codes] * 1000 / face.units_per_em).astype(np.int64)
-        widths = b" ".join(b"%d[%d]" % pair for pair in zip(codes.tolist(), scaled.tolist(), strict=True))
-        pdf.put(
-            descendant,
-            b"<</Type/Font/Subtype/CIDFontType2/BaseFont%s" % name
-            + b"/CIDSystemInfo<</Registry(Adobe)/Ordering(Identity)/Supplement 0>>"
-            + b"/FontDescriptor %d 0 R/DW 600/W[%s]/CIDToGIDMap %d 0 R>>" % (descriptor, widths, places),
-        )
-        pdf.put_stream(meaning, self._to_unicode(codes.tolist()))
-        pdf.put(
-            number,
-            b"<</Type/Font/Subtype/Type0/BaseFont%s/Encoding/Identity-H" % name
-            + b"/DescendantFonts[%d 0 R]/ToUnicode %d 0 R>>" % (descendant, meaning),
+    def embed(self, pdf: PdfFile, number: int, tag: str) -> None:
+        """Write the main font as object `number`, with the glyphs that were used; `tag` tells subsets apart."""
+        codes = self._own_codes()
+        glyphs = self.face.glyphs[: codes[-1] + 1 if codes else 1]
+        program = self.face.subset(sorted({0, *glyphs[codes].tolist()}), tag)
+        widths = np.rint(self._advances[codes] * UNITS_PER_EM / self.face.units_per_em).astype(int).tolist()
+        meanings = ((code, chr(code)) for code in codes)
+        write_font(
+            pdf, number, program, dict(zip(codes, widths, strict=True)), meanings, glyphs.astype(">u2").tobytes()
         )
 
-    def _character(self, code: int) -> str:
-        return self._characters.get(code) or chr(code)
-
-    def _to_unicode(self, codes: list[int]) -> bytes:
-        lines = [f"<{code:04X}><{_meaning(self._character(code)).encode('utf-16-be').hex().upper()}>" for code in codes]
-        groups = [lines[start : start + 100] for start in range(0, len(lines), 100)]
-        mapped = "".join(f"{len(group)} beginbfchar\n" + "\n".join(group) + "\nendbfchar\n" for group in groups)
-        return (
-            "/CIDInit /ProcSet findresource begin 12 dict begin begincmap\n"
-            "/CIDSystemInfo<</Registry(Adobe)/Ordering(UCS)/Supplement 0>> def\n"
-            "/CMapName/Adobe-Identity-UCS def /CMapType 2 def\n"
-            "1 begincodespacerange\n<0000><FFFF>\nendcodespacerange\n"
-            f"{mapped}endcmap CMapName currentdict /CMap defineresource pop end end\n"
-        ).encode()
+    def _own_codes(self) -> list[int]:
+        is_own = (self.groups[:_BASIC] == 0) | (self.groups[:_BASIC] == _OPEN)
+        codes: list[int] = np.flatnonzero(self._used[:_BASIC] & is_own).tolist()
+        return [code for code in codes if code != _LINE_FEED]
 
 
-def _meaning(character: str) -> str:
-    """Shaped letters are copied as the letters that were written."""
-    if any(ord(character) in forms for forms in _PRESENTATION_FORMS):
-        return unicodedata.normalize("NFKC", character)
-    return character
-
-
-@functools.cache
-def _blanks(face: Typeface) -> frozenset[int]:
-    """Characters without a look of their own that the typeface lacks: tabs and invisible marks."""
-    invisible: Any = (code for code in range(_CODES) if unicodedata.category(chr(code)) == "Cf")
-    return frozenset({0x09, *(code for code in invisible if code not in face.glyphs)})
+def is_invisible(character: str) -> bool:
+    """Marks without a look of their own: joiners, directions, variation selectors."""
+    is_selector = "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
+    return is_selector or unicodedata.category(character) == "Cf"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,14 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from converters._pdf_font import Font, Units
-from converters._pdf_lines import Lines, break_lines
-from converters._pdf_text import rare_characters
+from converters._pdf_lines import Lines, break_lines, text_of, with_fonts
+from converters._pdf_shaping import Shaper
+from converters._pdf_show import shown_lines
 from shared.plugins.arrow_text import string_bytes
 
 ROW_BEGINS, ROW_ENDS = "/Row BMC\n", "EMC\n"
 """Marks around a data row, so that a reader can tell rows from lines."""
 _CONTINUED = "/RowContinued BMC\n"
-_HEXADECIMAL = np.frombuffer("".join(f"{code:04X}" for code in range(0x10000)).encode(), np.uint8).reshape(-1, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,12 @@ class Grid:
     lefts: tuple[int, ...]
     rights: tuple[int, ...]
     is_right_aligned: tuple[bool, ...]
-    font: Font
+    shaper: Shaper
     size: int
+
+    @property
+    def font(self) -> Font:
+        return self.shaper.font
 
     @property
     def leading(self) -> int:
@@ -38,14 +43,12 @@ class Grid:
 
     def lay(self, columns: Sequence[pa.Array], pool: ThreadPoolExecutor) -> Rows:
         """Break the texts of all columns into lines that fit."""
-        self.font.reserve(set().union(*map(rare_characters, columns)))
         units = self.font.face.units_per_em
-
-        def lay(index: int) -> Lines:
-            limit = (self.rights[index] - self.lefts[index]) * units // self.size
-            return break_lines(columns[index], self.font, limit)
-
-        return Rows(self, list(pool.map(lay, range(len(columns)))))
+        limits = [(right - left) * units // self.size for left, right in zip(self.lefts, self.rights, strict=True)]
+        texts = [
+            with_fonts(text, self.shaper, limit) for text, limit in zip(pool.map(text_of, columns), limits, strict=True)
+        ]
+        return Rows(self, list(pool.map(break_lines, texts, itertools.repeat(self.font), limits)))
 
 
 class Rows:
@@ -75,7 +78,7 @@ class Rows:
             lengths = ends - starts
             widths = (column.edges[ends] - column.edges[starts]) * size // self.grid.font.face.units_per_em
             xs = self._places(index, column, widths)
-            codes = _hexadecimal(column, starts, lengths)
+            codes = shown_lines(column, starts, lengths, self.grid.font, size)
             if previous is None:
                 parts += ["1 0 0 1 ", _text(xs), " ", _text(ys), " Tm <", codes, ">Tj\n"]
                 previous = xs
@@ -120,17 +123,6 @@ class Rows:
         is_last[np.append(fragment_starts[1:], count) - 1] = True
         before = pa.DictionaryArray.from_arrays(pa.array(kinds), pa.array(["", ROW_BEGINS, _CONTINUED]))
         return before.dictionary_decode(), pc.if_else(pa.array(is_last), ROW_ENDS, "")
-
-
-def _hexadecimal(column: Lines, starts: Units, lengths: Units) -> pa.Array:
-    offsets = np.zeros(len(starts) + 1, np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    codes = column.codes
-    if offsets[-1] != len(codes):
-        codes = codes[np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)]
-    digits = np.ascontiguousarray(_HEXADECIMAL[codes]).reshape(-1)
-    buffers = [pa.py_buffer((offsets * 4).astype(np.int32)), pa.py_buffer(digits)]
-    return pa.StringArray.from_buffers(len(starts), *buffers)
 
 
 def _text(numbers: Units) -> pa.Array:

@@ -12,8 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from converters._pdf_file import PdfFile, pack
-from converters._pdf_font import Font, Units
+from converters._pdf_font import Codes, Units
 from converters._pdf_grid import Rows
+from converters._pdf_shaping import Shaper
+from converters._pdf_show import shown_line
 from converters._pdf_widths import MARGIN, Page
 from shared.plugins.arrow_text import string_bytes
 
@@ -48,23 +50,23 @@ class Pages:
 
     Args:
         resources: number of the object with the fonts and the forms H (the table's header) and N (the page count).
-        title: what the footer says.
+        title: what the footer says, in one line.
     """
 
     def __init__(
-        self, pdf: PdfFile, page: Page, font: Font, title: str, resources: int, pool: ThreadPoolExecutor
+        self, pdf: PdfFile, page: Page, shaper: Shaper, title: str, resources: int, pool: ThreadPoolExecutor
     ) -> None:
         self.numbers: list[int] = []
         self.parent = pdf.reserve()
-        self._pdf, self._page, self._font, self._pool = pdf, page, font, pool
+        self._pdf, self._page, self._shaper, self._pool = pdf, page, shaper, pool
         self._resources = resources
         self._bottom = MARGIN + _FOOTER_HEIGHT
         self._y = self._top = page.height - MARGIN
         self._header_height = 0
         self._content = _Content()
-        self._digit_width = font.width("0", _FOOTER_SIZE)
-        self._label = hexadecimal(font, "Page ") + b"%s" + hexadecimal(font, " of")
-        self._label_width = font.width("Page  of ", _FOOTER_SIZE)
+        self._digit_width = self._width("0")
+        self._label = self._shown("Page ") + b"%s" + self._shown(" of")
+        self._label_width = self._width("Page  of ")
         # Where the count of pages begins: room for four digits.
         self._count_place = page.width - MARGIN - 4 * self._digit_width
         self._footer_start = self._prepare_footer(title)
@@ -198,18 +200,33 @@ class Pages:
 
     def _prepare_footer(self, title: str) -> bytes:
         """What is the same on all pages. Codes of ASCII are the characters' own, so digits need only be marked."""
-        page, font = self._page, self._font
-        font.text("0123456789")
-        shown = hexadecimal(font, _shortened(title, font, page.width - 2 * MARGIN - 10_000))
+        page, font = self._page, self._shaper.font
+        self._shaper.line("0123456789")
+        shown = shown_line(self._shortened(title, page.width - 2 * MARGIN - 10_000), font, _FOOTER_SIZE)
         line = b"0.8 G 40 w %d %d m %d %d l S\n" % (MARGIN, MARGIN + 1_000, page.width - MARGIN, MARGIN + 1_000)
         select = b"BT /%s %d Tf\n" % (font.resource, _FOOTER_SIZE)
         return _GREY + line + select + b"1 0 0 1 %d %d Tm <%s>Tj\n" % (MARGIN, MARGIN, shown)
 
     def count_form(self) -> bytes:
         """The content of the form N, once all pages are there."""
-        digits = hexadecimal(self._font, str(len(self.numbers)))
-        select = b"/%s %d Tf" % (self._font.resource, _FOOTER_SIZE)
+        select = b"/%s %d Tf" % (self._shaper.font.resource, _FOOTER_SIZE)
+        digits = self._shown(str(len(self.numbers)))
         return b"BT %s 1 0 0 1 %d %d Tm <%s>Tj ET" % (select, self._count_place, MARGIN, digits)
+
+    def _shown(self, text: str) -> bytes:
+        return shown_line(self._shaper.line(text), self._shaper.font, _FOOTER_SIZE)
+
+    def _width(self, text: str) -> int:
+        return self._shaper.font.width(self._shaper.line(text), _FOOTER_SIZE)
+
+    def _shortened(self, text: str, room: int) -> Codes:
+        codes, font = self._shaper.line(text), self._shaper.font
+        if font.width(codes, _FOOTER_SIZE) <= room:
+            return codes
+        dots = self._shaper.line("…")
+        while codes.size and font.width(np.append(codes, dots), _FOOTER_SIZE) > room:
+            codes = codes[:-1]
+        return np.append(codes, dots)
 
     def _drain(self, left: int) -> None:
         width, height = self._page.width, self._page.height
@@ -219,15 +236,3 @@ class Pages:
             box = b"%d.%02d %d.%02d" % (*divmod(width, 100), *divmod(height, 100))
             links = b"/Parent %d 0 R/Resources %d 0 R/Contents %d 0 R" % (self.parent, self._resources, stream)
             self._pdf.put(page, b"<</Type/Page/MediaBox[0 0 %s]%s>>" % (box, links))
-
-
-def hexadecimal(font: Font, text: str) -> bytes:
-    return font.text(text).astype(">u2").tobytes().hex().upper().encode()
-
-
-def _shortened(text: str, font: Font, room: int) -> str:
-    if font.width(text, _FOOTER_SIZE) <= room:
-        return text
-    while text and font.width(text + "…", _FOOTER_SIZE) > room:
-        text = text[:-1]
-    return text + "…"

@@ -1,8 +1,6 @@
-"""Columns as the text that people read: one form for each type, Arabic shaped, right-to-left lines in sight order."""
+"""Columns as the text that people read: one form for each type."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +11,9 @@ from converters._excel_values import duration_texts, float_texts, plain
 from converters._texts import decimal_texts
 from shared.plugins.arrow_text import is_decimal_text, string_bytes
 
-_COMBINING = (0xCC, 0xCD)  # first bytes of U+0300-U+036F in UTF-8
-_BEYOND_BASIC = 0xF0
-_RTL_LETTERS = "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]"
+_COMBINING_BYTES = (0xCC, 0xCD, 0xE1, 0xE3)
+_COMBINING = "[\u0300-\u036f\u1100-\u11ff\u3099\u309a]"
+"""Accents, parts of Korean syllables, Japanese voicing marks; and the bytes with which they begin in UTF-8."""
 
 
 def texts(array: pa.Array, timezone: str) -> pa.Array:
@@ -37,9 +35,13 @@ def texts(array: pa.Array, timezone: str) -> pa.Array:
     raw = string_bytes(column)
     if np.any(raw == 0x0D):
         column = pc.replace_substring_regex(column, "\r\n?", "\n")
-    if any(np.any(raw == byte) for byte in _COMBINING):
-        column = pc.utf8_normalize(column, "NFC")
-    return column
+    return _composed(column) if any(np.any(raw == byte) for byte in _COMBINING_BYTES) else column
+
+
+def _composed(column: pa.Array) -> pa.Array:
+    """Letters in one piece. Only where there are pieces: composing changes some ideographs in names."""
+    is_apart = pc.match_substring_regex(column, _COMBINING)
+    return pc.if_else(is_apart, pc.utf8_normalize(column, "NFC"), column) if pc.any(is_apart).as_py() else column
 
 
 def is_number(field: pa.Field) -> bool:
@@ -50,31 +52,3 @@ def is_number(field: pa.Field) -> bool:
 def is_solid(field: pa.Field) -> bool:
     """Numbers and times: values that are not broken into lines unless the page leaves no choice."""
     return is_number(field) or bool(types.is_temporal(field.type) or types.is_boolean(field.type))
-
-
-def rare_characters(column: pa.Array) -> set[str]:
-    """The characters beyond U+FFFF."""
-    raw = string_bytes(column)
-    if raw.size == 0 or raw.max() < _BEYOND_BASIC:
-        return set()
-    return {character for character in raw.tobytes().decode("utf-8", "replace") if ord(character) > 0xFFFF}
-
-
-def right_to_left(column: pa.Array) -> pa.Array | None:
-    """Which values have letters of right-to-left scripts; None where no value has."""
-    raw = string_bytes(column)
-    if raw.size == 0 or raw.max() < 0xD6:
-        return None
-    found = pc.match_substring_regex(column, _RTL_LETTERS)
-    return found if pc.any(found).as_py() else None
-
-
-def in_sight_order(text: str, wrap: Callable[[str], list[str]]) -> tuple[str, bool]:
-    """Shape, break into lines, then order each line as the eye sees it; and whether the text runs right to left."""
-    import arabic_reshaper
-    from bidi import get_base_level, get_display
-
-    is_rtl = get_base_level(text) == 1
-    base = "R" if is_rtl else "L"
-    lines = [line for part in text.split("\n") for line in wrap(arabic_reshaper.reshape(part)) or [""]]
-    return "\n".join(get_display(line, base_dir=base) for line in lines), is_rtl

@@ -9,9 +9,8 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
-from converters._pdf_font import Font
-from converters._pdf_lines import break_lines, word_widths
-from converters._pdf_text import rare_characters
+from converters._pdf_lines import Lines, break_lines, text_of, with_fonts, word_widths
+from converters._pdf_shaping import Shaper
 from shared.errors import ConversionRejected
 
 PAGE_SIZES = {"A4": (59_528, 84_189), "letter": (61_200, 79_200)}
@@ -63,7 +62,7 @@ class _Wish:
 
 def choose_page(
     table: TableSample,
-    fonts: tuple[Font, Font],
+    shapers: tuple[Shaper, Shaper],
     orientation: Literal["auto", "portrait", "landscape"],
     page_size: Literal["A4", "letter"],
 ) -> Page:
@@ -74,7 +73,7 @@ def choose_page(
     Raises:
         ConversionRejected: there are more columns than a page has room for.
     """
-    wishes = [_wish(table, index, fonts) for index in range(len(table.headers))]
+    wishes = [_wish(table, index, shapers) for index in range(len(table.headers))]
     short, long = PAGE_SIZES[page_size]
     if orientation == "auto":
         natural = sum(wish.natural for wish in wishes) * _SIZES[0]
@@ -112,12 +111,11 @@ def gap(size: int) -> int:
     return size * 2 // 5
 
 
-def _wish(table: TableSample, index: int, fonts: tuple[Font, Font]) -> _Wish:
-    regular, bold = fonts
-    column = table.columns[index]
-    regular.reserve(rare_characters(column))
-    lines = break_lines(column, regular, _ENDLESS)
-    widths = (lines.edges[lines.ends] - lines.edges[lines.starts]) / regular.face.units_per_em
+def _wish(table: TableSample, index: int, shapers: tuple[Shaper, Shaper]) -> _Wish:
+    regular, bold = shapers
+    lines = _lines(table.columns[index], regular)
+    em = regular.font.face.units_per_em
+    widths = (lines.edges[lines.ends] - lines.edges[lines.starts]) / em
     header, header_word = _strong(table.headers[index], bold)
     if index in table.totaled:
         longest = float(widths.max(initial=0.0)) * 1.12 + _strong(_TOTAL_DIGITS, bold)[0]
@@ -127,7 +125,7 @@ def _wish(table: TableSample, index: int, fonts: tuple[Font, Font]) -> _Wish:
     if table.is_solid[index]:
         widest = float(widths.max(initial=_LEAST)) + _SLACK
         return _Wish(max(widest, header, header_word), max(widest, header_word), widest)
-    words = word_widths(lines) / regular.face.units_per_em
+    words = word_widths(lines) / em
     # One of a hundred words may be broken, and so may one that alone would take a quarter of the page.
     usual_word = min(float(np.percentile(words, 99)) if words.size else 0.0, 24.0)
     usual = float(np.percentile(widths, 97)) if widths.size else 0.0
@@ -136,10 +134,14 @@ def _wish(table: TableSample, index: int, fonts: tuple[Font, Font]) -> _Wish:
     return _Wish(max(least, usual + _SLACK, header), least, bare)
 
 
-def _strong(text: str, bold: Font) -> tuple[float, float]:
+def _lines(column: pa.Array, shaper: Shaper) -> Lines:
+    return break_lines(with_fonts(text_of(column), shaper, _ENDLESS), shaper.font, _ENDLESS)
+
+
+def _strong(text: str, bold: Shaper) -> tuple[float, float]:
     """Widths, in em, of a text in bold and of its longest word."""
-    lines = break_lines(pa.array([text], pa.string()), bold, _ENDLESS)
-    em = bold.face.units_per_em
+    lines = _lines(pa.array([text], pa.string()), bold)
+    em = bold.font.face.units_per_em
     return int(lines.edges[-1]) / em + _SLACK, int(word_widths(lines).max(initial=0)) / em + _SLACK
 
 

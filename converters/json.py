@@ -44,7 +44,7 @@ class JsonConverter(Converter[JsonConfig]):
         check_types(batches.schema, _TITLE)
         is_table = self.config.layout == "table"
         if not is_table:
-            check_names(batches.schema, "an object", "Rename one in the query, or choose the layout table.")
+            check_names(batches.schema, "a JSON object", "Rename one in the query, or choose the layout table.")
         kind: Literal["objects", "arrays"] = "arrays" if is_table else "objects"
         shape = Shape(_TITLE, info.timezone, self.config.exact_numbers, kind, before=",\n")
         sink.write((_head(batches.schema, info) if is_table else "[").encode())

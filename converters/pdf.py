@@ -1,8 +1,8 @@
-"""PDF documents, written by our own kernels: a table that wraps instead of cutting, in an embedded font.
+"""PDF documents, written by our own kernels: a table that wraps instead of cutting, in embedded fonts.
 
-Text of the scripts that DejaVu Sans has (Latin, Greek, Cyrillic, Armenian, Hebrew, Arabic …) is drawn; characters
-without a glyph appear as boxes, can still be copied, and are reported. Times with a zone are shown as wall time in
-the report's time zone.
+DejaVu Sans (Latin, Greek, Cyrillic, Armenian, Georgian, Hebrew, Arabic …) comes along; other scripts are drawn with
+fonts of the machine, shaped where they need it. Characters for which there is no font appear as boxes, can still be
+copied, and are reported. Times with a zone are shown as wall time in the report's time zone.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from converters._excel_totals import Number, add, sum_of, total_text, totaled_co
 from converters._pdf_count import count_rows
 from converters._pdf_document import Document, Properties
 from converters._pdf_font import Font, typeface
+from converters._pdf_scripts import missing_glyphs, region_of
+from converters._pdf_shaping import Shaper
 from converters._pdf_text import is_number, is_solid, texts
 from converters._pdf_widths import TableSample, choose_page
 from shared.errors import ConversionRejected
@@ -32,7 +34,6 @@ _THREADS = 2
 _SAMPLE = 2_000
 _BLOCK_ROWS, _BLOCK_CELLS, _BLOCK_BYTES = 4_096, 65_536, 1 << 20
 _LONGEST_TEXT = 1_000_000
-_NAMED_CHARACTERS = 20
 
 
 class PdfConfig(PluginConfig):
@@ -45,6 +46,12 @@ class PdfConfig(PluginConfig):
     totals: list[str] = Field(
         [], title="Totals", description="Columns whose sums appear in a last row.", examples=[["amount", "quantity"]]
     )
+    ideographs: Literal["auto", "japanese", "korean", "simplified", "traditional"] = Field(
+        "auto",
+        title="Ideographs",
+        description="Which shapes Chinese characters have; auto: Japanese beside kana, Korean beside hangul, "
+        "else simplified Chinese. What it can do depends on the machine's fonts.",
+    )
     creator: str = Field("Report Hub", title="Author", description="Creator in the document's properties.")
 
 
@@ -52,13 +59,14 @@ class PdfConverter(Converter[PdfConfig]):
     kind = "pdf"
     title = "PDF document"
     config_model = PdfConfig
-    drivers = ("fontTools", "arabic_reshaper", "bidi")
+    drivers = ("uharfbuzz", "bidi")
     extension = "pdf"
     media_type = "application/pdf"
     representations: ClassVar[Mapping[str, str]] = {
         "NULL": "nothing, like the empty text",
         "empty text": "nothing, like NULL",
-        "text": "as it is, in lines; characters without a glyph are boxes that can be copied, and a warning names them",
+        "text": "as it is, in lines, shaped and in both directions; characters for which the machine has no font are "
+        "boxes that can be copied, and a warning names them",
         "boolean": "`true` or `false`",
         "integer": "all digits",
         "decimal": "all digits of its scale, never an exponent: `1.5000`",
@@ -86,17 +94,19 @@ class PdfConverter(Converter[PdfConfig]):
         sums: list[Number] = [0] * len(totaled)
         blocks = _blocks(batches, control)
         first = next(blocks, None)
-        fonts = (Font(typeface("DejaVuSans.ttf"), "F1"), Font(typeface("DejaVuSans-Bold.ttf"), "F2"))
         numeric = [is_number(field) for field in schema]
         sample = pa.RecordBatch.from_pylist([], schema=schema) if first is None else first.slice(0, _SAMPLE)
         columns = [texts(column, info.timezone) for column in sample.columns]
         table = TableSample(schema.names, columns, [is_solid(field) for field in schema], totaled)
-        page = choose_page(table, fonts, config.orientation, config.page_size)
+        region = region_of(columns) if config.ideographs == "auto" else config.ideographs
+        regular, bold = Font(typeface(is_bold=False), "F1", region), Font(typeface(is_bold=True), "F2", region)
+        shapers = (Shaper(regular), Shaper(bold))
+        page = choose_page(table, shapers, config.orientation, config.page_size)
         title = config.title or info.name
         row_count = 0
         with ThreadPoolExecutor(_THREADS) as pool:
             properties = Properties(title, config.creator, info.generated_at)
-            document = Document(sink, page, fonts, properties, numeric, pool)
+            document = Document(sink, page, shapers, properties, numeric, pool)
             self._write_title(document, title, info)
             document.begin_table(schema.names)
             for block in itertools.chain([] if first is None else [first], blocks):
@@ -112,7 +122,7 @@ class PdfConverter(Converter[PdfConfig]):
             _write_notes(document, info.notes, row_count)
             missing = document.finish()
         if missing:
-            info.warnings.append(_missing_glyphs(missing))
+            info.warnings.append(missing_glyphs(missing))
         return row_count
 
     def count_rows(self, path: Path, control: Control) -> int | None:
@@ -171,13 +181,6 @@ def _write_notes(document: Document, notes: list[str], row_count: int) -> None:
         document.skip(1_000)
         document.paragraphs(["Notes"], 900, is_bold=True)
         document.paragraphs(notes, 800)
-
-
-def _missing_glyphs(characters: list[str]) -> str:
-    named = " ".join(f"{character} (U+{ord(character):04X})" for character in characters[:_NAMED_CHARACTERS])
-    more = " …" if len(characters) > _NAMED_CHARACTERS else ""
-    count = len(characters)
-    return f"{count} {'character has' if count == 1 else 'characters have'} no glyph in the PDF's font: {named}{more}"
 
 
 def _wall_time(moment: datetime, timezone: str) -> str:

@@ -1,6 +1,6 @@
-"""`make test`: installs the servers that the tests meet where that is possible, then runs everything.
+"""`make test`: installs the servers, programs and fonts that tests need where that is possible, then runs everything.
 
-A server that is missing makes its tests skip with the reason printed; in CI (the variable CI is set) they fail.
+What is missing makes its tests skip with the reason printed; in CI (the variable CI is set) they fail.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
-_PROGRAMS = {
+PROGRAMS = {
     "mariadbd": "mariadb-server",
     "psql": "postgresql",
     "sshd": "openssh-server",
@@ -18,6 +19,12 @@ _PROGRAMS = {
     "pdftotext": "poppler-utils",
 }
 """What the tests start or call, and the Debian package that brings it."""
+
+FONTS = {
+    "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc": "fonts-noto-cjk",
+    "/usr/share/fonts/truetype/noto/NotoSansDevanagari-Regular.ttf": "fonts-noto-core",
+}
+"""Fonts with which other scripts than the built-in ones are tested, and their packages."""
 
 
 def main() -> int:
@@ -31,7 +38,8 @@ def main() -> int:
 
 def _install_missing() -> None:
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
-    packages = [package for program, package in _PROGRAMS.items() if shutil.which(program, path=path) is None]
+    packages = [package for program, package in PROGRAMS.items() if shutil.which(program, path=path) is None]
+    packages += [package for font, package in FONTS.items() if not Path(font).exists()]
     if not packages:
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
@@ -39,9 +47,8 @@ def _install_missing() -> None:
         return
     print(f"→ installing {', '.join(packages)}", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    quiet = {"stdout": subprocess.DEVNULL, "env": environment}
-    subprocess.run(["apt-get", "update", "-q"], check=False, **quiet)
-    subprocess.run(["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages], check=False, **quiet)
+    for command in (["update", "-q"], ["install", "-y", "-q", "--no-install-recommends", *packages]):
+        subprocess.run(["apt-get", *command], check=False, stdout=subprocess.DEVNULL, env=environment)
 
 
 if __name__ == "__main__":

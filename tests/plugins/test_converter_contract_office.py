@@ -31,7 +31,7 @@ class TestExcelContract(ConverterContract):
 class TestPdfContract(ConverterContract):
     converter: ClassVar[Converter[Any]] = PdfConverter(PdfConfig())
     is_bytewise: ClassVar[bool] = False  # the widths of columns come from the first rows
-    # The font has no Asian scripts; right-to-left text is drawn in the order in which the eye sees it.
+    # Asian scripts need fonts of the machine; right-to-left text is drawn in the order in which the eye sees it.
     scripts: ClassVar[list[str]] = ["Zürich", "Łódź", "Ελλάδα", "Київ", "Հայաստան", "ქართული"]
     large_rows: ClassVar[int] = 40_000
 
