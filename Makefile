@@ -14,7 +14,7 @@ setup: $(VENV)/.ready ## a virtual environment in this checkout with all that de
 $(VENV)/.ready: pyproject.toml
 	@echo "→ creating the virtual environment in $(VENV) and installing (first time: about a minute)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --upgrade pip uv
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --upgrade pip uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -e ".[demo]" --group dev
 	@touch $@
 
