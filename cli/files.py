@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -31,6 +32,34 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
         raise InvalidInput(f"{path} cannot be written: {error.strerror or error}.") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def data_folder(path: Path) -> None:
+    """Make the data folder where it is missing.
+
+    Raises:
+        InvalidInput: it cannot be made, or not written to.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise InvalidInput(
+            f"The data folder {path} cannot be written ({error.strerror or error}).",
+            hint="Set REPORT_HUB_DATA_DIR to a folder that belongs to the user of the services.",
+        ) from error
+
+
+def refuse_place(path: Path) -> None:
+    """Raise InvalidInput when no file can be made there, before any work is done for it."""
+    if path == STDOUT:
+        return
+    if path.is_dir():
+        raise InvalidInput(f"{path} cannot be written: it is a folder.")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        why = "may not be written to" if path.parent.is_dir() else "does not exist"
+        raise InvalidInput(f"{path} cannot be written: the folder {path.parent} {why}.")
 
 
 def copy_out(source: Path, target: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from cli.files import STDOUT, copy_out
-from cli.output import err, human_size, out, print_json
+from cli.files import STDOUT, copy_out, data_folder, refuse_place
+from cli.output import err, human_size, out, print_json, row_count
 from cli.progress import progress_line
 from cli.remote import parameters_of
 from execution_engine.foreground import Foreground
@@ -25,7 +25,12 @@ from shared.web import ServiceContext
 
 
 def run_report(report: str, format_name: str, pairs: Sequence[str], output: Path, *, as_json: bool) -> bool:
-    """Execute, write the file, say what happened. True when the file is complete."""
+    """Execute, write the file, say what happened. True when the file is complete.
+
+    Raises:
+        InvalidInput: the file cannot be written; said before the query runs.
+    """
+    refuse_place(output)
     settings = load_settings()
     body = ExecuteBody(parameters=parameters_of(pairs), formats=[format_name], deliver=False)
     with opened(settings) as context:
@@ -47,7 +52,7 @@ def opened(settings: Settings) -> Iterator[ServiceContext]:
     """Database and vault for a command; its log stays quiet unless something is wrong."""
     configure_logs("cli", settings)
     logging.getLogger().setLevel(logging.ERROR)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    data_folder(settings.data_dir)
     if settings.migrate:
         database = Database(settings.database)
         upgrade(database)
@@ -84,7 +89,7 @@ def _say(story: ExecutionStory, output: Path, as_json: bool) -> None:
         return
     file = story.artifacts[0]
     label = "complete" if story.completeness == "COMPLETE" else "CAPPED: the query gives more rows"
-    says = f"{output}   {file.row_count:,} rows   {human_size(file.size)}   {label}   sha256 {file.sha256[:16]}…"
+    says = f"{output}   {row_count(file.row_count)}   {human_size(file.size)}   {label}   sha256 {file.sha256[:16]}…"
     console.print(says, markup=False, highlight=False)
     for warning in story.warnings:
         err.print(f"Note: {warning}", markup=False, highlight=False)

@@ -8,6 +8,7 @@ import sys
 import threading
 from types import FrameType
 
+from cli.files import data_folder
 from cli.service_group import ServiceGroup, ServiceSpec
 from shared import __version__
 from shared.db.database import Database
@@ -21,7 +22,7 @@ _WATCH_SECONDS = 0.2
 
 def prepare(settings: Settings, *, is_quiet: bool = False) -> ServiceGroup:
     """The services of these settings, on a database that is migrated (unless the settings say not to)."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    data_folder(settings.data_dir)
     if not settings.allowed_folders:
         settings.folders[0].mkdir(parents=True, exist_ok=True)
     if settings.migrate:

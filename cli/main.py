@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from cli.output import FAILED, err, errors_as_sentences, human_size, out, print_json
+from cli.output import FAILED, err, errors_as_sentences, human_size, out, print_json, row_count
 from shared import __version__
 
 app = typer.Typer(
@@ -204,5 +204,5 @@ def _say_written(written: Any, output: Path, as_json: bool) -> None:
     for warning in written.warnings:
         err.print(f"Note: {warning}", markup=False, highlight=False)
     rate = f"{written.rows / written.seconds:,.0f} rows/s" if written.seconds else ""
-    says = f"{output}   {written.rows:,} rows   {human_size(written.size)}   {written.seconds:.1f} s   {rate}"
+    says = f"{output}   {row_count(written.rows)}   {human_size(written.size)}   {written.seconds:.1f} s   {rate}"
     out.print(says, markup=False, highlight=False)

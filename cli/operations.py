@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 import httpx
+from alembic.util import CommandError
 
+from cli.files import data_folder
 from cli.launching import MODULES
 from cli.output import out, print_json
 from shared.db.database import Database
 from shared.db.migrate import check_schema, downgrade, upgrade
-from shared.errors import ReportHubError, ServiceUnavailable
+from shared.errors import InvalidInput, ReportHubError, ServiceUnavailable
 from shared.plugins import Family, plugins
 from shared.settings import Settings
 from shared.vault import open_vault
@@ -34,10 +36,15 @@ class Finding:
 
 def migrate(settings: Settings, revision: str | None, *, down: bool, as_json: bool) -> None:
     """Bring the database to a schema; the newest without a revision."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    data_folder(settings.data_dir)
     database = Database(settings.database)
     try:
         at = downgrade(database, revision or "base") if down else upgrade(database, revision or "head")
+    except CommandError as error:
+        raise InvalidInput(
+            f"The database cannot be brought to the schema {revision}: {error}.",
+            hint="Without a revision it goes to the newest; --down goes back.",
+        ) from error
     finally:
         database.close()
     if as_json:
@@ -54,6 +61,7 @@ def serve(service: str) -> NoReturn:
 def check(settings: Settings, *, as_json: bool) -> bool:
     """Look at everything an installation needs; True when nothing is broken."""
     findings = [
+        _tried("data folder", lambda: _data_folder(settings)),
         _tried("database", lambda: _database(settings)),
         _tried("key", lambda: _key(settings)),
         *_folders(settings),
@@ -83,6 +91,11 @@ def _database(settings: Settings) -> str:
         return f"{database.dialect}, newest schema"
     finally:
         database.close()
+
+
+def _data_folder(settings: Settings) -> str:
+    data_folder(settings.data_dir)
+    return str(settings.data_dir.absolute())
 
 
 def _key(settings: Settings) -> str:

@@ -57,9 +57,15 @@ def print_error(error: ReportHubError, as_json: bool = False) -> None:
     err.print(f"[bold red]{error.code}[/] ", end="")
     err.print(error.message, markup=False)
     for problem in error.details:
+        if error.message.rstrip(".") in (f"{problem.field}: {problem.message}", f"{problem.field} {problem.message}"):
+            continue  # the sentence has said it
         err.print(f"  {problem.field}: {problem.message}", markup=False)
     if error.hint:
         err.print(f"  {error.hint}", markup=False)
+
+
+def row_count(rows: int) -> str:
+    return f"{rows:,} row{'' if rows == 1 else 's'}"
 
 
 def human_size(size: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cli.client import ApiClient
-from cli.output import human_size, out, print_json, print_table
+from cli.output import human_size, out, print_json, print_table, row_count
 from shared.errors import FieldProblem, InvalidInput
 
 _OVER = ("COMPLETED", "PARTIAL", "FAILED", "CANCELLED", "SKIPPED", "HELD")
@@ -71,7 +71,7 @@ def list_executions(client: ApiClient, query: dict[str, Any], *, as_json: bool) 
 
 def print_story(story: dict[str, Any]) -> None:
     """One execution for people: state, files, deliveries."""
-    rows = "" if story["row_count"] is None else f"   {story['row_count']:,} rows, {story['completeness'].lower()}"
+    rows = "" if story["row_count"] is None else f"   {row_count(story['row_count'])}, {story['completeness'].lower()}"
     out.print(f"{story['report_name']}   {story['state']}{rows}", markup=False, highlight=False)
     if story["error"]:
         out.print(f"  {story['error']['message']}", markup=False, highlight=False)

@@ -21,7 +21,10 @@ def run_all(arguments: Sequence[str]) -> int:
     Returns:
         0 after an orderly end, 1 when a service died or did not start, 78 for settings that cannot be used.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.once and not options.demo:
+        parser.error("--once belongs to --demo")
     os.environ.update(_environment(options))
     if options.demo:
         from demo.scenario import run_demo

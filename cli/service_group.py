@@ -73,8 +73,7 @@ class ServiceGroup:
         Raises:
             ServiceUnavailable: a port is taken.
         """
-        for spec in self.specs:
-            _refuse_taken(spec)
+        self.refuse_taken_ports()
         self._logs.mkdir(parents=True, exist_ok=True)
         for spec in self.specs:
             process = subprocess.Popen(
@@ -91,6 +90,11 @@ class ServiceGroup:
             thread = threading.Thread(target=self._copy_log, args=(running,), daemon=True)
             thread.start()
             running.threads.append(thread)
+
+    def refuse_taken_ports(self) -> None:
+        """Raise ServiceUnavailable when another program has a port of ours."""
+        for spec in self.specs:
+            refuse_taken(spec.name, spec.port)
 
     def wait_ready(self, seconds: float = 60) -> None:
         """Return when `GET /ready` of every service answers 200.
@@ -175,15 +179,16 @@ def _end_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _refuse_taken(spec: ServiceSpec) -> None:
+def refuse_taken(name: str, port: int) -> None:
+    """Raise ServiceUnavailable, naming the option, when another program listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", spec.port))
+            probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise ServiceUnavailable(
-                f"Port {spec.port} for {spec.name} is taken by another program.",
-                hint=f"Stop it, or choose another with --{spec.name}-port.",
+                f"Port {port} for {name} is taken by another program.",
+                hint=f"Stop it, or choose another with --{name}-port.",
             ) from error
 
 

@@ -52,6 +52,7 @@ class RowStream:
         self._position = 0
         self._starts: list[int] = []
         self._is_over = not self.fields
+        self.warning_count = 0
 
     def batches(self, columns: MysqlColumns) -> Iterator[pa.RecordBatch]:
         row = 0
@@ -83,7 +84,10 @@ class RowStream:
         else:
             count = reader.readinto(view[self._filled : len(self._buffer) - _READ])
         if not count:
-            raise SourceUnavailable("Network: the server closed the connection while it sent rows.")
+            raise SourceUnavailable(
+                "Network: the server closed the connection while it sent rows.",
+                hint="See whether it was restarted, then execute the report again.",
+            )
         self._filled += count
         return reader
 
@@ -104,6 +108,7 @@ class RowStream:
                 break
             first = view[position + 4]
             if first == _EIGHT_BYTES and length < 9:
+                self.warning_count = int(view[position + 5]) | int(view[position + 6]) << 8
                 self._is_over = True
                 break
             if first == _ERROR:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from connectors._server import ServerConfig, silent, unheard
 from shared.errors import SourceRejected, SourceUnavailable
 
 _BUSY = ("08", "40", "53", "55", "57")
 _LOGIN = ("password authentication failed", "no pg_hba.conf entry", "role ", "authentication", "no password supplied")
 
 
-def translate(error: Exception, *, offset: int = 0) -> Exception:
+def translate(error: Exception, config: ServerConfig, *, offset: int = 0) -> Exception:
     """The error to raise. `offset`: how many characters of ours stand before the author's statement."""
     import psycopg2
 
@@ -18,16 +19,16 @@ def translate(error: Exception, *, offset: int = 0) -> Exception:
         return error
     state = getattr(error, "pgcode", None)
     if state is None:
-        return _without_state(str(error))
+        return _without_state(str(error), config)
     message = (error.diag.message_primary or str(error))[:500]
     if state == "57014":
         return SourceRejected("PostgreSQL ended the statement.", hint=message)
     if state.startswith("28"):
-        return SourceRejected("Login: PostgreSQL refused the login.", hint=f"Check user and password. {message}")
+        return _refused_login(config, f"Check user and password. {message}")
     if state == "3D000":
-        return SourceRejected("Database: it does not exist.", hint="Check `database`.")
+        return _no_database(config)
     if state.startswith(_BUSY):
-        return SourceUnavailable("PostgreSQL cannot run the query right now.", hint=message)
+        return SourceUnavailable(f"PostgreSQL at {config.host} cannot run the query right now.", hint=message)
     return _rejected(error, message, offset)
 
 
@@ -42,20 +43,31 @@ def _rejected(error: Any, message: str, offset: int) -> SourceRejected:
     return SourceRejected("PostgreSQL refused the query.", hint=hint, line=line, column=column)
 
 
-def _without_state(text: str) -> Exception:
+def _without_state(text: str, config: ServerConfig) -> Exception:
     """Errors of connecting carry no SQLSTATE; libpq's words tell the layer."""
     lowered = text.lower()
     if "database" in lowered and "does not exist" in lowered:
-        return SourceRejected("Database: it does not exist.", hint="Check `database`.")
+        return _no_database(config)
     if any(word in lowered for word in _LOGIN):
-        return SourceRejected("Login: PostgreSQL refused the login.", hint="Check user, password and pg_hba.conf.")
+        return _refused_login(config, "Check user, password and pg_hba.conf.")
     if "certificate" in lowered or "ssl" in lowered:
         return SourceRejected(
-            "TLS: no secure connection could be made.",
+            f"TLS: no secure connection to {config.host} could be made.",
             hint="Check `tls` and `ca_certificate`; the server may not offer TLS, or its certificate is not trusted.",
         )
     if "timeout" in lowered or "timed out" in lowered:
-        return SourceUnavailable("Network: the server does not answer.", hint="Check host, port and firewalls.")
+        return silent(config)
     if "refused" in lowered or "unreachable" in lowered or "no route" in lowered:
-        return SourceUnavailable("Network: nothing listens at host and port.", hint="Check host, port and firewalls.")
-    return SourceUnavailable("Network: the connection to PostgreSQL broke.", hint="It is tried again where that helps.")
+        return unheard(config)
+    return SourceUnavailable(
+        f"Network: the connection to PostgreSQL at {config.host} broke.",
+        hint="See whether the server was restarted, then execute the report again.",
+    )
+
+
+def _refused_login(config: ServerConfig, hint: str) -> SourceRejected:
+    return SourceRejected(f"Login: {config.host} refused the login for user {config.username}.", hint=hint)
+
+
+def _no_database(config: ServerConfig) -> SourceRejected:
+    return SourceRejected(f"Database: {config.host} has no database {config.database}.", hint="Check `database`.")

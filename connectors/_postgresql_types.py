@@ -28,7 +28,7 @@ _TYPES: dict[int, pa.DataType] = {
     1184: pa.timestamp("us", "UTC"),
 }
 _NUMERIC = 1700
-_COLUMN = re.compile(r"CSV column #(\d+)")
+_PLACE = re.compile(r"CSV column #(\d+): (?:Row #(\d+))?")
 
 
 class CsvColumns:
@@ -72,13 +72,15 @@ class CsvColumns:
             yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def _misfit(self, message: str, row: int) -> SourceRejected:
-        match = _COLUMN.search(message)
+        match = _PLACE.search(message)
         field = self.schema.field(int(match[1])) if match else None
-        if field is None:
+        if match is None or field is None:
             return SourceRejected("PostgreSQL sent rows that cannot be read.", hint=message[:200])
+        where = f"Row {row + int(match[2]):,}, column" if match[2] else "Column"
         return SourceRejected(
-            f"Column {field.name}: a value after row {row:,} does not fit into {field.type}.",
-            hint=f"Such values are infinity, NaN and years beyond 9999. Convert them in the query: {field.name}::text.",
+            f"{where} {field.name}: the value does not fit into {field.type}.",
+            hint="Such values are infinity, NaN, 24:00, and years before 1 or after 9999. "
+            f"Convert them in the query: {field.name}::text.",
         )
 
 

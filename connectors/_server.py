@@ -47,6 +47,7 @@ class ServerConfig(PluginConfig):
     connect_timeout: float = Field(
         10, title="Connect timeout", ge=1, le=120, description="Seconds to reach the server and log in."
     )
+    port: int
 
 
 def allowed_addresses(host: str, port: int, control: Control) -> list[str]:
@@ -63,11 +64,24 @@ def allowed_addresses(host: str, port: int, control: Control) -> list[str]:
     except socket.gaierror as error:
         if error.errno == socket.EAI_AGAIN:
             raise SourceUnavailable(
-                f"Name: the name of the server {host} could not be looked up right now.", hint="It is tried again."
+                f"Name: the name of the server {host} could not be looked up right now.",
+                hint="The name server may be down; try again in a moment.",
             ) from error
         raise SourceUnavailable(f"Name: there is no server called {host}.", hint="Check `host`.") from error
     except UnicodeError as error:
         raise SourceRejected("Name: the host is no valid name.", hint="Check `host`.") from error
+
+
+def unheard(config: ServerConfig) -> SourceUnavailable:
+    return SourceUnavailable(
+        f"Network: nothing listens on port {config.port} of {config.host}.", hint="Check host, port and firewalls."
+    )
+
+
+def silent(config: ServerConfig) -> SourceUnavailable:
+    return SourceUnavailable(
+        f"Network: {config.host} does not answer on port {config.port}.", hint="Check host, port and firewalls."
+    )
 
 
 def connect_seconds(config: ServerConfig, control: Control) -> float:

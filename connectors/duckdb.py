@@ -15,6 +15,8 @@ from shared.plugins import Column, Connector, Control, PluginConfig, Query, Serv
 from shared.plugins.sql_parameters import bind
 from shared.plugins.streaming import guarded, translated
 
+_OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+"""Else DuckDB fetches an extension from the Internet and runs it, for example for a file of SQLite."""
 _READERS = {".parquet": "read_parquet", ".csv": "read_csv", ".tsv": "read_csv"}
 
 
@@ -74,7 +76,7 @@ class DuckdbConnector(Connector[DuckdbConfig]):
         if not path.is_file():
             raise SourceRejected("The file of this datasource does not exist.", hint="Check `path` of the datasource.")
         try:
-            connection = duckdb.connect(":memory:") if reader else duckdb.connect(str(path), read_only=True)
+            connection = duckdb.connect(":memory:" if reader else str(path), read_only=not reader, config=_OFFLINE)
         except duckdb.Error as error:
             raise _translate(error) from error
         try:
@@ -135,5 +137,7 @@ def _table(schema: str, name: str, rows: list[Any]) -> Table:
 def _translate(error: Exception) -> Exception:
     text = str(error)
     if "lock" in text.lower() and "conflicting" in text.lower():
-        return SourceUnavailable("The DuckDB file is locked by another program.", hint="It is tried again.")
+        return SourceUnavailable("The DuckDB file is locked by another program.", hint="Try again when it is closed.")
+    if "not a valid DuckDB database" in text or "sqlite_scanner" in text:
+        return SourceRejected("The file is no DuckDB database.", hint="Check `path` and the type of the datasource.")
     return SourceRejected("DuckDB refused the query.", hint=text.split("\n\n")[0][:500] or None)

@@ -17,11 +17,10 @@ from typing import Any, Literal
 import pyarrow as pa
 from pydantic import Field
 
-from connectors._mysql_errors import translate
+from connectors._mysql_errors import refuse_cut_values, translate, translate_greeting
 from connectors._mysql_rows import RowStream
 from connectors._mysql_types import MysqlColumns
-from connectors._server import ServerConfig, allowed_addresses, connect_seconds
-from shared.errors import SourceUnavailable
+from connectors._server import ServerConfig, allowed_addresses, connect_seconds, silent, unheard
 from shared.plugins import Column, Connector, Control, Query, SourceCapabilities, Table
 from shared.plugins.sql_parameters import bind
 from shared.plugins.streaming import guarded, translated
@@ -53,7 +52,7 @@ class MysqlConnector(Connector[MysqlConfig]):
     capabilities = SourceCapabilities(dialect="mysql", cancels=True)
 
     def check(self, control: Control) -> str:
-        with self._session(control) as connection, translated(control, translate), connection.cursor() as cursor:
+        with self._session(control) as connection, translated(control, self._translate), connection.cursor() as cursor:
             cursor.execute("SELECT VERSION()")
             version = cursor.fetchone()[0]
         return f"MariaDB {version}" if "MariaDB" in version else f"MySQL {version}"
@@ -61,17 +60,17 @@ class MysqlConnector(Connector[MysqlConfig]):
     @contextlib.contextmanager
     def stream(self, query: Query, control: Control) -> Iterator[pa.RecordBatchReader]:
         with self._session(control) as connection, control.on_cancel(lambda: self._kill(connection, control)):
-            with translated(control, translate):
+            with translated(control, self._translate):
                 text, values = bind(query.text, query.params, "mysql", lambda _: "%s", doubles_percent=True)
                 if values:
                     text = connection.cursor().mogrify(text, [_value(value) for value in values])
                 rows = RowStream(connection, f"/* report-hub {query.tag} */ {text}" if query.tag else text, query)
                 columns = MysqlColumns(rows.fields, self.config.tinyint1_as_boolean, self.config.zero_dates == "null")
-            with guarded(columns.schema, rows.batches(columns), control, translate) as reader:
+            with guarded(columns.schema, _whole(rows, columns, connection), control, self._translate) as reader:
                 yield reader
 
     def tables(self, control: Control) -> list[Table]:
-        with self._session(control) as connection, translated(control, translate), connection.cursor() as cursor:
+        with self._session(control) as connection, translated(control, self._translate), connection.cursor() as cursor:
             cursor.execute(_TABLES)
             rows = cursor.fetchall()
         found: dict[str, list[Any]] = {}
@@ -79,14 +78,19 @@ class MysqlConnector(Connector[MysqlConfig]):
             found.setdefault(row[1], []).append(row)
         return [_table(name, columns) for name, columns in found.items() if columns[0][0] not in _SYSTEM]
 
+    def _translate(self, error: Exception) -> Exception:
+        return translate(error, self.config)
+
     @contextlib.contextmanager
     def _session(self, control: Control) -> Iterator[Any]:
         connection = self._connect(control)
         try:
-            with translated(control, translate), connection.cursor() as cursor:
+            with translated(control, self._translate), connection.cursor() as cursor:
                 # The guard reads backslashes as escapes and double quotes as strings; so must the server.
                 cursor.execute("SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION'")
                 cursor.execute("SET SESSION time_zone = '+00:00'")
+                # 1 kB in MySQL, 1 MB in MariaDB; `_whole` looks among all warnings for what was cut all the same.
+                cursor.execute("SET SESSION group_concat_max_len = 16777216, max_error_count = 65535")
                 _limit_time(cursor, connection, control)
                 cursor.execute("START TRANSACTION READ ONLY")
             yield connection
@@ -99,22 +103,24 @@ class MysqlConnector(Connector[MysqlConfig]):
         config = self.config
         addresses = allowed_addresses(config.host, config.port, control)
         seconds = connect_seconds(config, control)
-        with translated(control, translate):
-            connection = pymysql.connect(
+        with translated(control, lambda error: translate_greeting(error, config)):
+            connection: Any = pymysql.connect(
                 host=config.host,
                 port=config.port,
                 database=config.database,
                 user=config.username,
                 password=config.password.get_secret_value() if config.password else "",
                 charset="utf8mb4",
-                connect_timeout=seconds,
+                read_timeout=seconds,
+                write_timeout=seconds,
                 local_infile=False,
                 ssl=_tls_context(config),
                 ssl_disabled=config.tls == "disable",
                 program_name="report-hub",
                 defer_connect=True,
             )
-            connection.connect(_open_socket(addresses, config.port, seconds))
+            connection.connect(_open_socket(addresses, config, seconds))
+            connection._read_timeout = connection._write_timeout = None  # from here on `control` has the clock
         return connection
 
     def _kill(self, connection: Any, control: Control) -> None:
@@ -131,18 +137,28 @@ class MysqlConnector(Connector[MysqlConfig]):
                 connection._sock.shutdown(socket.SHUT_RDWR)
 
 
-def _open_socket(addresses: list[str], port: int, seconds: float) -> socket.socket:
+def _whole(rows: RowStream, columns: MysqlColumns, connection: Any) -> Iterator[pa.RecordBatch]:
+    """The batches; after the last one the server's warnings tell whether a function cut a value on the way."""
+    yield from rows.batches(columns)
+    if rows.warning_count:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW WARNINGS")
+            refuse_cut_values(cursor.fetchall())
+
+
+def _open_socket(addresses: list[str], config: MysqlConfig, seconds: float) -> socket.socket:
     failure: OSError | None = None
     for address in addresses:
         try:
-            found = socket.create_connection((address, port), seconds)
+            found = socket.create_connection((address, config.port), seconds)
             found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             return found
         except OSError as error:
             failure = error
     if isinstance(failure, ConnectionRefusedError):
-        raise SourceUnavailable("Network: nothing listens at host and port.", hint="Check host, port and firewalls.")
-    raise SourceUnavailable("Network: the server does not answer.", hint="Check host, port and firewalls.")
+        raise unheard(config)
+    raise silent(config)
 
 
 def _tls_context(config: MysqlConfig) -> ssl.SSLContext | None:

@@ -53,14 +53,14 @@ class PostgresqlConnector(Connector[PostgresqlConfig]):
     capabilities = SourceCapabilities(dialect="postgres", cancels=True)
 
     def check(self, control: Control) -> str:
-        with self._connect(control) as connection, translated(control, translate), connection.cursor() as cursor:
+        with self._connect(control) as connection, translated(control, self._translate), connection.cursor() as cursor:
             cursor.execute("SHOW server_version")
             return f"PostgreSQL {cursor.fetchone()[0]}"
 
     @contextlib.contextmanager
     def stream(self, query: Query, control: Control) -> Iterator[pa.RecordBatchReader]:
         with self._connect(control, query.tag) as connection, control.on_cancel(connection.cancel):
-            with translated(control, lambda error: translate(error, offset=len(_WRAP))):
+            with translated(control, lambda error: translate(error, self.config, offset=len(_WRAP))):
                 text, values = bind(query.text, query.params, "postgres", lambda _: "%s", doubles_percent=True)
                 with connection.cursor() as cursor:
                     if values:
@@ -68,11 +68,11 @@ class PostgresqlConnector(Connector[PostgresqlConfig]):
                     cursor.execute(f"{_WRAP}{text}\n) AS q LIMIT 0")
                     columns = CsvColumns(cursor.description or ())
             stream = CopyStream(connection, text, query)
-            with guarded(columns.schema, stream.batches(columns), control, translate) as reader:
+            with guarded(columns.schema, stream.batches(columns), control, self._translate) as reader:
                 yield reader
 
     def tables(self, control: Control) -> list[Table]:
-        with self._connect(control) as connection, translated(control, translate), connection.cursor() as cursor:
+        with self._connect(control) as connection, translated(control, self._translate), connection.cursor() as cursor:
             cursor.execute(_TABLES)
             rows = cursor.fetchall()
         found: dict[tuple[str, str], list[Any]] = {}
@@ -80,13 +80,16 @@ class PostgresqlConnector(Connector[PostgresqlConfig]):
             found.setdefault((row[0], row[1]), []).append(row)
         return [_table(*key, columns) for key, columns in found.items()]
 
+    def _translate(self, error: Exception) -> Exception:
+        return translate(error, self.config)
+
     @contextlib.contextmanager
     def _connect(self, control: Control, tag: str | None = None) -> Iterator[Any]:
         import psycopg2
 
         config = self.config
         addresses = allowed_addresses(config.host, config.port, control)
-        with translated(control, translate), _ca_file(config.ca_certificate) as ca_file:
+        with translated(control, self._translate), _ca_file(config.ca_certificate) as ca_file:
             connection = psycopg2.connect(
                 host=",".join([config.host] * len(addresses)),
                 hostaddr=",".join(addresses),
@@ -100,7 +103,7 @@ class PostgresqlConnector(Connector[PostgresqlConfig]):
                 application_name=f"report-hub {tag}"[:63] if tag else "report-hub",
             )
         try:
-            with translated(control, translate):
+            with translated(control, self._translate):
                 connection.set_session(readonly=True)
                 with connection.cursor() as cursor:
                     cursor.execute(_SESSION)

@@ -11,6 +11,11 @@ from shared.plugins import ArtifactFile, Control, Parcel
 PIECE = 1 << 20
 
 
+def amount(files: int, size: int) -> str:
+    """What arrived, for a receipt: `2 files, 6,850 bytes`."""
+    return f"{files} file{'' if files == 1 else 's'}, {size:,} bytes"
+
+
 def pieces(artifact: ArtifactFile, control: Control, size: int = PIECE) -> Iterator[bytes]:
     """The file's bytes. The last piece is given out only once the whole file was found as recorded.
 

@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import Field
 
 from deliverers._folder_errors import translated
-from deliverers._sources import file_name, pieces, sha256_of
+from deliverers._sources import amount, file_name, pieces, sha256_of
 from deliverers._templates import FolderTemplate, folder_of
 from shared.errors import DeliveryRefused, DeliveryUnavailable, InvalidInput
 from shared.plugins import ArtifactFile, Control, Deliverer, Parcel, PluginConfig, Receipt, ServerPath
@@ -97,7 +97,7 @@ class LocalFolderDeliverer(Deliverer[LocalFolderConfig]):
             _sync_folder(folder)
         size = sum(artifact.size for artifact in parcel.artifacts)
         return Receipt(
-            f"{len(arrived)} file(s), {size:,} bytes, in {folder}",
+            f"{amount(len(arrived), size)}, in {folder}",
             {"folder": str(folder), "files": [path.name for path in arrived]},
         )
 

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from deliverers._sftp_config import SftpConfig
 from deliverers._sftp_folder import SftpFolder
 from deliverers._sftp_session import Session, open_session
-from deliverers._sources import file_name
+from deliverers._sources import amount, file_name
 from deliverers._templates import fixed_part_of, remote_folder_of
 from shared.errors import DeliveryRefused
 from shared.plugins import ArtifactFile, Control, Deliverer, Parcel, Receipt
@@ -56,7 +56,7 @@ class SftpDeliverer(Deliverer[SftpConfig]):
                 arrived = [self._publish(folder, parcel, number, temporary) for number, temporary in enumerate(staged)]
         size = sum(artifact.size for artifact in parcel.artifacts)
         return Receipt(
-            f"{len(arrived)} file(s), {size:,} bytes, in {folder.path or 'the login folder'} of {self.config.host}",
+            f"{amount(len(arrived), size)}, in {folder.path or 'the login folder'} of {self.config.host}",
             {"folder": folder.path, "files": arrived},
         )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from cli.client import ApiClient
 from cli.launching import prepare, stop_on_signals, watch
-from cli.service_group import ServiceGroup
+from cli.service_group import ServiceGroup, refuse_taken
 from demo.arrivals import problems_of
 from demo.definitions import REPORTS
 from demo.queries import QUERIES
@@ -56,6 +56,8 @@ def run_demo(*, once: bool, mail_port: int) -> int:
     stop = stop_on_signals()
     teller = Teller(settings)
     try:
+        group.refuse_taken_ports()
+        refuse_taken("mail", mail_port)  # else the mails would go to whoever listens there
         place = load_data(settings, teller, mail_port)
         with (
             mail_server(place, settings),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from cli.service_group import ServiceGroup
 from demo.mailbox import mails
 from demo.setting_up import Place
 from shared import __version__
-from shared.settings import Settings
+from shared.settings import PREFIX, Settings
 
 
 class Teller:
@@ -48,7 +49,9 @@ class Teller:
             arrived = task["status"] == "DELIVERED"
             mark = self._mark(arrived) if task["status"] != "SKIPPED" else "–"
             says = "" if arrived else f"   {task['message']}"
-            self._say(f"      {mark} {task['method']}  {task['recipient']}{says}")
+            # A place with a template is named by what the deliverer says, which has the folder as it became.
+            where = task["message"] if arrived and "{" in task["recipient"] else task["recipient"]
+            self._say(f"      {mark} {task['method']}  {where}{says}")
 
     def verdict(self, problems: Sequence[str], started: float) -> None:
         seconds = time.monotonic() - started
@@ -76,8 +79,8 @@ Ready in {time.monotonic() - started:.0f} s.
   Dead letter   curl {config}/api/dead-letters     one address is refused, on purpose
   Next          Stock below a limit {seconds}   (cron * * * * *, watch it arrive)
 
-  Try           .venv/bin/report-hub run "Orders of last month" --format xlsx --output orders.xlsx
-                .venv/bin/report-hub executions
+  Try           {self._told("DATA_DIR")}.venv/bin/report-hub run "Orders of last month" -f xlsx -o orders.xlsx
+                {self._told("CONFIG_PORT")}.venv/bin/report-hub executions
                 curl -X POST {config}/api/reports/1/execute
 
   Ctrl-C stops everything.   Logs: {self._settings.data_dir}/logs/
@@ -93,6 +96,11 @@ Ready in {time.monotonic() - started:.0f} s.
 
     def stopping(self) -> None:
         self._say("  Stopping …")
+
+    def _told(self, name: str) -> str:
+        """The setting in front of a command that needs it, because it is not the default."""
+        value, usual = getattr(self._settings, name.lower()), Settings.model_fields[name.lower()].default
+        return "" if value == usual else f"{PREFIX}{name}={shlex.quote(str(value))} "
 
     def _mark(self, is_good: bool) -> str:
         mark, colour = ("✓", "32") if is_good else ("✗", "31")

@@ -170,6 +170,32 @@ def test_migrate_goes_up_and_down(tmp_path: Path, shop: Shop) -> None:
     assert json.loads(cli(environment, "migrate", "--down", "--json").stdout)["revision"] is None
 
 
+def test_migrate_to_an_unknown_schema_is_a_sentence(tmp_path: Path, shop: Shop) -> None:
+    done = cli({**shop.hub.environment, "REPORT_HUB_DATA_DIR": str(tmp_path)}, "migrate", "nowhere")
+    assert done.returncode == 1
+    assert "cannot be brought to the schema nowhere" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_data_folder_that_cannot_be_is_a_sentence(tmp_path: Path, shop: Shop) -> None:
+    (tmp_path / "file").write_text("")
+    environment = {**shop.hub.environment, "REPORT_HUB_DATA_DIR": str(tmp_path / "file" / "data")}
+    for arguments in (["migrate"], ["check"], ["run", "Sales", "-o", "-"], ["serve"]):
+        done = cli(environment, *arguments)
+        assert done.returncode != 0
+        assert "cannot be written (Not a directory)" in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_query_runs(shop: Shop, tmp_path: Path) -> None:
+    before = json.loads(shop.run("executions", "--json").stdout)["total"]
+    for place in (tmp_path, tmp_path / "missing" / "sales.csv"):
+        done = shop.run("run", "Sales", "--output", str(place))
+        assert done.returncode == 1
+        assert f"{place} cannot be written" in done.stderr
+    assert json.loads(shop.run("executions", "--json").stdout)["total"] == before
+
+
 def test_a_hub_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
     done = cli({"PATH": "/usr/bin", "HOME": str(tmp_path)}, "executions", "--url", "http://127.0.0.1:9")
     assert done.returncode == 1

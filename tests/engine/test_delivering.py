@@ -36,7 +36,7 @@ def test_a_file_arrives_in_the_folder_as_it_was_made(engine: EngineProcess) -> N
     assert arrived == {artifact["file_name"]: artifact["sha256"] for artifact in story["artifacts"]}
     task = _task(story)
     assert (task["status"], task["artifact_set"]) == ("DELIVERED", "csv+xlsx")
-    assert "2 file(s)" in task["message"]
+    assert "2 files, " in task["message"]
     assert [attempt["status"] for attempt in task["attempts"]] == ["DELIVERED"]
 
 

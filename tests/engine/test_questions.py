@@ -174,7 +174,7 @@ def test_a_test_delivery_sends_a_marked_file_and_answers_in_the_words_of_the_pla
     log = desk.flaky(report, ["ok"], "a@x.org")
     with desk.database.reading() as session:
         to_folder, to_mail = session.query(Delivery).filter_by(config_id=report.id).order_by(Delivery.id)
-    assert "1 file(s)" in _data(_ask(engine, f"test-delivery/{to_folder.id}"))["message"]
+    assert "1 file, " in _data(_ask(engine, f"test-delivery/{to_folder.id}"))["message"]
     assert [path.name for path in folder.iterdir()] == ["TEST_report-hub-test.txt"]
     assert _data(_ask(engine, f"test-delivery/{to_mail.id}")) == {"message": "250 thank you", "recipient": "a@x.org"}
     assert _data(_ask(engine, f"test-delivery/{to_mail.id}", {"recipient": "me@x.org"}))["recipient"] == "me@x.org"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 import threading
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -11,7 +12,15 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pytest
 
-from shared.errors import AddressBlocked, Cancelled, ReportHubError, SourceError, SourceRejected, TimeLimitReached
+from shared.errors import (
+    AddressBlocked,
+    Cancelled,
+    ReportHubError,
+    SourceError,
+    SourceRejected,
+    SourceUnavailable,
+    TimeLimitReached,
+)
 from shared.network import NetworkPolicy
 from shared.plugins import Connector, Control, Query
 
@@ -173,7 +182,14 @@ class ServerContract(ConnectorContract):
         with pytest.raises(ReportHubError) as failed:
             self.make(**changes).check(control())
         assert failed.value.message.startswith(layer)
+        assert str(next(iter(changes.values()))) in failed.value.message
         assert failed.value.hint
+
+    def test_a_server_that_says_nothing_is_not_waited_for_longer_than_the_connect_timeout(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as mute:
+            port = mute.getsockname()[1]
+            with pytest.raises(SourceUnavailable, match=f"^Network: 127.0.0.1 does not answer on port {port}"):
+                self.make(host="127.0.0.1", port=port, connect_timeout=2).check(control(seconds=30))
 
     def test_a_private_address_needs_a_permission(self) -> None:
         with pytest.raises(AddressBlocked):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from decimal import Decimal
 from pathlib import Path
 
@@ -45,6 +47,15 @@ def test_types_pass_as_they_are(connector: DuckdbConnector) -> None:
 def test_files_of_the_server_cannot_be_read(connector: DuckdbConnector, query: str) -> None:
     with pytest.raises(SourceRejected):
         rows(connector, query)
+
+
+def test_a_file_of_another_kind_is_named_and_no_extension_is_fetched_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "shop.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE orders (id INTEGER)")
+    with pytest.raises(SourceRejected, match=r"^The file is no DuckDB database\.$") as refused:
+        DuckdbConnector(DuckdbConfig(path=str(path))).check(control())
+    assert "Failed to download" not in str(refused.value.__cause__)
 
 
 def test_csv_and_parquet_files_are_tables(tmp_path: Path) -> None:

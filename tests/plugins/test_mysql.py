@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -122,8 +124,43 @@ def test_an_error_tells_the_line(connector: MysqlConnector) -> None:
 
 def test_a_wrong_password_is_a_refused_login(mariadb_database: TestDatabase) -> None:
     config = {**mariadb_database.config, "username": "rh_nobody", "password": "wrong"}
-    with pytest.raises(SourceRejected, match="Login"):
+    with pytest.raises(SourceRejected, match=f"Login: {config['host']} refused the login for user rh_nobody"):
         MysqlConnector(MysqlConfig(**config)).check(control())
+
+
+def test_what_speaks_no_mysql_is_named(connector: MysqlConnector) -> None:
+    def greet(door: socket.socket) -> None:
+        with door.accept()[0] as guest:
+            guest.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+            guest.recv(100)
+
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        threading.Thread(target=greet, args=(door,), daemon=True).start()
+        config = connector.config.model_copy(update={"host": "127.0.0.1", "port": door.getsockname()[1]})
+        with pytest.raises(SourceRejected, match=r"is no MySQL or MariaDB server\.$"):
+            MysqlConnector(config).check(control())
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("SELECT GROUP_CONCAT(REPEAT('x', 1000) SEPARATOR '') AS x FROM seq_1_to_20000", "GROUP_CONCAT cut"),
+        ("SELECT REPEAT('x', 1073741824) AS x", "gave NULL"),
+        # The one warning that counts comes after many that do not.
+        (
+            "SELECT '1a' + seq AS n, NULL AS x FROM seq_1_to_500 UNION ALL SELECT 1, REPEAT('x', 1073741824)",
+            "gave NULL",
+        ),
+    ],
+)
+def test_values_that_the_server_cut_are_refused(connector: MysqlConnector, query: str, reason: str) -> None:
+    with pytest.raises(SourceRejected, match=reason):
+        rows(connector, query)
+
+
+def test_long_lists_come_whole_and_harmless_warnings_pass(connector: MysqlConnector) -> None:
+    listed = rows(connector, "SELECT GROUP_CONCAT(seq) AS x, MAX('1a' + seq) AS n FROM seq_1_to_200000")[0]
+    assert listed["x"].count(",") == 199_999
 
 
 def test_tls_is_named_when_it_cannot_be_had(mariadb_database: TestDatabase) -> None:

@@ -87,11 +87,29 @@ def test_numbers_without_scale_are_exact_text_that_is_known_to_be_a_number(conne
 
 
 @pytest.mark.parametrize(
-    "value", ["'infinity'::date", "'infinity'::timestamp", "'NaN'::numeric(5, 2)", "date '12026-01-01'"]
+    "value",
+    [
+        "'infinity'::date",
+        "'infinity'::timestamp",
+        "'NaN'::numeric(5, 2)",
+        "date '12026-01-01'",
+        "date '0044-03-15 BC'",
+        "time '24:00'",
+    ],
 )
-def test_a_value_that_does_not_fit_is_named_by_its_column(connector: PostgresqlConnector, value: str) -> None:
-    with pytest.raises(SourceRejected, match="Column broken"):
+def test_a_value_that_does_not_fit_is_named_by_row_and_column(connector: PostgresqlConnector, value: str) -> None:
+    with pytest.raises(SourceRejected, match=r"^Row 1, column broken: the value does not fit into"):
         rows(connector, f"SELECT 1 AS fine, {value} AS broken")
+
+
+def test_the_row_that_does_not_fit_is_counted_over_all_batches(connector: PostgresqlConnector) -> None:
+    sql = "SELECT CASE WHEN n = 50000 THEN 'infinity'::date END AS d FROM generate_series(1, 50001) AS n"
+    query = Query(sql, batch_rows=1_000)
+    with (
+        pytest.raises(SourceRejected, match=r"^Row 50,000, column d: the value does not fit"),
+        connector.stream(query, control()) as reader,
+    ):
+        reader.read_all()
 
 
 def test_an_error_points_to_line_and_column_of_the_authors_text(connector: PostgresqlConnector) -> None:
