@@ -15,7 +15,7 @@ from shared.web import Envelope, ListQuery, Page, success
 from shared.web.app import Asker
 from shared.web.body import Body
 
-RowId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+RowId = Annotated[int, Path(alias="id", ge=1, le=2**63 - 1)]
 Conditions = Sequence[ColumnElement[bool]]
 
 
@@ -65,27 +65,27 @@ def add_routes(
         response.headers["Location"] = f"{router.prefix}/{shown.id}"
         return success(shown, f"The {word} was created.")
 
-    @router.get("/{row_id}", response_model=one, summary=f"Show a {word}", name="get")
+    @router.get("/{id}", response_model=one, summary=f"Show a {word}", name="get")
     def get(row_id: RowId, asker: Asker, response: Response) -> dict[str, Any]:
         shown = resource.get(asker, row_id)
         tagged(response, shown.version)
         return success(shown)
 
-    @router.put("/{row_id}", response_model=one, summary=f"Replace a {word}", name="replace")
+    @router.put("/{id}", response_model=one, summary=f"Replace a {word}", name="replace")
     def replace(row_id: RowId, body: body_type, asker: Asker, tags: IfMatch, response: Response) -> dict[str, Any]:
         asker.require("editor")
         shown = resource.replace(asker, row_id, body, Expected(body.version, tags))
         tagged(response, shown.version)
         return success(shown, f"The {word} was saved.")
 
-    @router.patch("/{row_id}", response_model=one, summary=f"Change fields of a {word}", name="change")
+    @router.patch("/{id}", response_model=one, summary=f"Change fields of a {word}", name="change")
     def change(row_id: RowId, body: changes_type, asker: Asker, tags: IfMatch, response: Response) -> dict[str, Any]:
         asker.require("editor")
         shown = resource.change(asker, row_id, body, Expected(body.version, tags))
         tagged(response, shown.version)
         return success(shown, f"The {word} was saved.")
 
-    @router.delete("/{row_id}", response_model=Envelope[Deleted], summary=f"Delete a {word}", name="delete")
+    @router.delete("/{id}", response_model=Envelope[Deleted], summary=f"Delete a {word}", name="delete")
     def delete(
         row_id: RowId,
         asker: Asker,

@@ -17,7 +17,7 @@ from shared.cron import check_timezone
 from shared.db.executions import audit_execution, new_execution
 from shared.db.models import Datasource, Delivery, Execution, Report, Schedule
 from shared.errors import Conflict, FieldProblem, InvalidInput, NotFound
-from shared.executions import ExecuteBody
+from shared.executions import ExecuteBody, derive_state
 from shared.parameters import resolve_parameters
 from shared.web import ServiceContext
 
@@ -94,7 +94,11 @@ class Acceptor:
             if execution is None:
                 raise NotFound("There is no execution with this id.")
             if execution.status not in ("QUEUED", "RUNNING"):
-                raise Conflict(f"The execution has ended already; it is {execution.status}.")
+                state = derive_state(execution.status, execution.delivery_status)
+                raise Conflict(
+                    f"The execution has ended already; it is {state}.",
+                    hint="Switch the delivery off to stop further attempts." if state == "DELIVERING" else None,
+                )
             execution.cancel_requested_at = execution.cancel_requested_at or now
             if execution.status == "QUEUED":
                 execution.status, execution.completed_at = "CANCELLED", now

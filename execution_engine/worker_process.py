@@ -156,7 +156,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 def memory_limit(megabytes: int) -> MemoryLimitReached:
     return MemoryLimitReached(
         f"The memory limit of {megabytes} MB was reached.",
-        hint="Fewer or narrower columns, a row limit, or a larger worker_memory_mb help.",
+        hint="Fewer or narrower columns, a row limit, or a larger REPORT_HUB_WORKER_MEMORY_MB help.",
     )
 
 

@@ -300,7 +300,11 @@ class _Field:
         return int(text)
 
     def _wrong(self, what: str, hint: str | None = None) -> InvalidInput:
-        return _refused(f"has a {_FIELDS[self._position]} that {what}" if " " in what else what, hint)
+        return _refused(f"has {_with_article(_FIELDS[self._position])} that {what}" if " " in what else what, hint)
+
+
+def _with_article(word: str) -> str:
+    return f"an {word}" if word == "hour" else f"a {word}"
 
 
 def _refused(what: str, hint: str | None = None) -> InvalidInput:

@@ -14,6 +14,8 @@ from pathlib import Path, PurePosixPath
 from shared.errors import NotFound, StorageFull
 from shared.settings import Settings
 
+_PRIVATE = 0o700
+"""Rows of reports are nobody else's business on this machine."""
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}
 
 
@@ -40,6 +42,7 @@ class ArtifactStore:
         """
         target = self._resolve(key)
         with storage_errors():
+            self._root.mkdir(parents=True, exist_ok=True, mode=_PRIVATE)
             target.parent.mkdir(parents=True, exist_ok=True)
             _sync(source)
             try:
@@ -47,10 +50,7 @@ class ArtifactStore:
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
-                partial = target.with_name(f".{target.name}.part")
-                shutil.copyfile(source, partial)
-                _sync(partial)
-                partial.replace(target)
+                _copy(source, target)
                 source.unlink()
             _sync(target.parent)
 
@@ -94,10 +94,12 @@ class ArtifactStore:
     def check(self) -> None:
         """Raise StorageFull unless a file can be written."""
         with storage_errors():
-            self._root.mkdir(parents=True, exist_ok=True)
+            self._root.mkdir(parents=True, exist_ok=True, mode=_PRIVATE)
             probe = self._root / f".probe-{os.getpid()}"
-            probe.write_bytes(b"x")
-            probe.unlink()
+            try:
+                probe.write_bytes(b"x")
+            finally:
+                probe.unlink(missing_ok=True)
 
     def _resolve(self, key: str) -> Path:
         parts = PurePosixPath(key).parts
@@ -118,6 +120,17 @@ def storage_errors() -> Iterator[None]:
                 hint="The operator has to free space or grant access on the data folder.",
             ) from error
         raise
+
+
+def _copy(source: Path, target: Path) -> None:
+    """To another disk; what does not fit leaves nothing behind there."""
+    partial = target.with_name(f".{target.name}.part")
+    try:
+        shutil.copyfile(source, partial)
+        _sync(partial)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

@@ -39,12 +39,12 @@ def datasource_routes(context: ServiceContext, engine: EngineClient) -> APIRoute
     example = {"connection_config": {"host": "db2.example.com", "password": "env:REPORT_HUB_SECRET_WAREHOUSE"}}
     add_routes(router, datasources, datasource_filters, change_example=example)
 
-    @router.get("/{row_id}/tables", response_model=Envelope[TableList], summary="Tables and columns")
+    @router.get("/{id}/tables", response_model=Envelope[TableList], summary="Tables and columns")
     def tables(row_id: RowId, asker: Asker) -> dict[str, Any]:
         datasources.get(asker, row_id)
         return success(ask(engine, asker, TableList, "GET", f"/api/datasource-tables/{row_id}"))
 
-    @router.post("/{row_id}/test", response_model=Envelope[SourceTestOut], summary="Connect, log in, read something")
+    @router.post("/{id}/test", response_model=Envelope[SourceTestOut], summary="Connect, log in, read something")
     def test(row_id: RowId, asker: Asker) -> dict[str, Any]:
         asker.require("editor")
         datasources.get(asker, row_id)

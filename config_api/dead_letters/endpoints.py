@@ -52,7 +52,7 @@ def dead_letter_routes(context: ServiceContext, engine: EngineClient) -> APIRout
         replayed = dead_letters.replay(asker, (body or ReplayBody()).ids)
         return success(replayed, f"{len(replayed.ids)} deliveries are tried again.")
 
-    @router.post("/{row_id}/replay", status_code=202, response_model=Envelope[Replayed], summary="Try one again")
+    @router.post("/{id}/replay", status_code=202, response_model=Envelope[Replayed], summary="Try one again")
     def replay(row_id: RowId, asker: Asker) -> dict[str, Any]:
         asker.require("editor")
         return success(dead_letters.replay(asker, [row_id]), "The delivery is tried again.")

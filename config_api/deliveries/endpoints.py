@@ -49,7 +49,7 @@ def delivery_routes(context: ServiceContext, engine: EngineClient) -> APIRouter:
     deliveries = Deliveries(context)
     add_routes(router, deliveries, delivery_filters, change_example={"condition": "has_rows", "max_retry": 5})
 
-    @router.post("/{row_id}/test", response_model=Envelope[DeliveryTestOut], summary="Send a marked test")
+    @router.post("/{id}/test", response_model=Envelope[DeliveryTestOut], summary="Send a marked test")
     def test(row_id: RowId, asker: Asker, body: TestBody | None = None) -> dict[str, Any]:
         asker.require("editor")
         deliveries.get(asker, row_id)

@@ -26,7 +26,7 @@ def key_routes(context: ServiceContext) -> APIRouter:
         asker.require("admin")
         return success(keys.create(asker, body), "The key is shown only now.")
 
-    @router.delete("/{row_id}", response_model=Envelope[KeyOut], summary="Revoke an API key")
+    @router.delete("/{id}", response_model=Envelope[KeyOut], summary="Revoke an API key")
     def revoke_key(row_id: RowId, asker: Asker) -> dict[str, Any]:
         asker.require("admin")
         return success(keys.revoke(asker, row_id), "The key is revoked.")

@@ -51,9 +51,7 @@ def report_routes(context: ServiceContext, engine: EngineClient) -> APIRouter:
         change_example={"format_options": {"csv": {"delimiter": ";"}, "pdf": None}, "row_limit": 10000},
     )
 
-    @router.post(
-        "/{row_id}/execute", status_code=202, response_model=Envelope[Accepted], summary="Execute a report now"
-    )
+    @router.post("/{id}/execute", status_code=202, response_model=Envelope[Accepted], summary="Execute a report now")
     def execute_report(
         row_id: RowId, asker: Asker, response: Response, body: ExecuteBody | None = None, key: Key = None
     ) -> dict[str, Any]:
@@ -63,7 +61,7 @@ def report_routes(context: ServiceContext, engine: EngineClient) -> APIRouter:
         return success(accepted, "The execution was accepted.")
 
     @router.get(
-        "/{row_id}/executions",
+        "/{id}/executions",
         response_model=Envelope[Page[ExecutionOut]],
         summary="Executions of a report, newest first",
     )
@@ -73,7 +71,7 @@ def report_routes(context: ServiceContext, engine: EngineClient) -> APIRouter:
         reports.get(asker, row_id)
         return success(executions.page(asker, listing, [Execution.config_id == row_id, *conditions]))
 
-    @router.get("/{row_id}/preview", response_model=Envelope[PreviewOut], summary="The first rows")
+    @router.get("/{id}/preview", response_model=Envelope[PreviewOut], summary="The first rows")
     def preview(
         row_id: RowId,
         asker: Asker,

@@ -45,7 +45,7 @@ def schedule_routes(context: ServiceContext, engine: EngineClient) -> APIRouter:
 
     add_routes(router, schedules, schedule_filters, change_example={"cron_expression": "30 6 * * MON-FRI"})
 
-    @router.patch("/{row_id}/toggle", response_model=Envelope[ScheduleOut], summary="Pause or resume")
+    @router.patch("/{id}/toggle", response_model=Envelope[ScheduleOut], summary="Pause or resume")
     def toggle(
         row_id: RowId, asker: Asker, tags: IfMatch, response: Response, body: ToggleBody | None = None
     ) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def schedule_routes(context: ServiceContext, engine: EngineClient) -> APIRouter:
         tagged(response, shown.version)
         return success(shown, "The schedule is active." if shown.is_active else "The schedule is paused.")
 
-    @router.post("/{row_id}/run", status_code=202, response_model=Envelope[Accepted], summary="Execute it now")
+    @router.post("/{id}/run", status_code=202, response_model=Envelope[Accepted], summary="Execute it now")
     def run(row_id: RowId, asker: Asker, response: Response, key: Key = None) -> dict[str, Any]:
         asker.require("editor")
         schedule = schedules.get(asker, row_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -120,4 +121,9 @@ def _trimmed(text: str) -> str:
 
 
 def _cut(text: str, limit: int) -> str:
-    return text.encode()[:limit].decode(errors="ignore")
+    """At most `limit` bytes. Two long names that differ only in what is cut off (a date stands at the end) must not
+    become one, so a cut name ends with a part of the hash of the whole."""
+    if len(text.encode()) <= limit:
+        return text
+    mark = "~" + hashlib.sha256(text.encode()).hexdigest()[:8]
+    return text.encode()[: limit - len(mark)].decode(errors="ignore").rstrip() + mark

@@ -42,7 +42,7 @@ class TestKeys:
         guarded = [(method, path) for path, methods in paths.items() for method in methods if path.startswith("/api")]
         assert len(guarded) > 40
         for method, path in guarded:
-            response = closed_hub.send(method.upper(), path.replace("{row_id}", "1"), client=stranger)
+            response = closed_hub.send(method.upper(), path.replace("{id}", "1"), client=stranger)
             assert response.status_code == 401, (method, path)
 
     @pytest.mark.parametrize("path", ["/health", "/ready", "/version", "/metrics", "/docs", "/openapi.json"])

@@ -89,7 +89,7 @@ def test_the_example_of_a_new_one_is_accepted(hub: Hub, document: dict[str, Any]
 def test_the_example_of_a_change_is_accepted(hub: Hub, document: dict[str, Any], path: str) -> None:
     hub.everything()
     row_id = hub.server()["id"] if path == "/api/datasources" else 1
-    schema = document["paths"][f"{path}/{{row_id}}"]["patch"]["requestBody"]["content"]["application/json"]["schema"]
+    schema = document["paths"][f"{path}/{{id}}"]["patch"]["requestBody"]["content"]["application/json"]["schema"]
     (example,) = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]["examples"]
     hub.patch(f"{path}/{row_id}", example)
 
@@ -98,15 +98,15 @@ def test_the_paths_of_the_contract_are_there(document: dict[str, Any]) -> None:
     expected = {
         f"/api/{name}{rest}"
         for name in ("datasources", "reports", "schedules", "deliveries", "recipients")
-        for rest in ("", "/{row_id}")
+        for rest in ("", "/{id}")
     } | {
-        "/api/datasources/{row_id}/tables", "/api/datasources/{row_id}/test", "/api/reports/{row_id}/execute",
-        "/api/reports/{row_id}/executions", "/api/reports/{row_id}/preview", "/api/validate-query",
-        "/api/schedules/{row_id}/toggle", "/api/schedules/{row_id}/run", "/api/schedules/preview",
-        "/api/deliveries/{row_id}/test", "/api/executions", "/api/executions/{execution_id}",
+        "/api/datasources/{id}/tables", "/api/datasources/{id}/test", "/api/reports/{id}/execute",
+        "/api/reports/{id}/executions", "/api/reports/{id}/preview", "/api/validate-query",
+        "/api/schedules/{id}/toggle", "/api/schedules/{id}/run", "/api/schedules/preview",
+        "/api/deliveries/{id}/test", "/api/executions", "/api/executions/{execution_id}",
         "/api/executions/{execution_id}/download", "/api/executions/{execution_id}/retry",
         "/api/executions/{execution_id}/artifacts/{artifact_id}/download", "/api/executions/{execution_id}/cancel",
-        "/api/executions/{execution_id}/events", "/api/dead-letters", "/api/dead-letters/{row_id}/replay",
+        "/api/executions/{execution_id}/events", "/api/dead-letters", "/api/dead-letters/{id}/replay",
         "/api/plugins", "/api/keys", "/api/audit", "/health", "/ready", "/version", "/metrics",
     }  # fmt: skip
     assert expected <= document["paths"].keys()

@@ -53,7 +53,7 @@ class TestMetrics:
             found = re.search(re.escape(labels) + r"\} ([0-9.]+)", hub.client.get("/metrics").text)
             return float(found.group(1)) if found else 0.0
 
-        labels = 'report_hub_http_requests_total{method="GET",route="/api/reports/{row_id}",status="404"'
+        labels = 'report_hub_http_requests_total{method="GET",route="/api/reports/{id}",status="404"'
         before = count(labels)
         hub.get("/api/reports/77", status=404)
         hub.get("/api/reports/78", status=404)

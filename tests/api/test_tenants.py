@@ -48,9 +48,9 @@ def test_what_is_alices_is_not_found_by_charlie_on_any_route(closed_hub: Hub, ch
     for path, methods in closed_hub.app.openapi()["paths"].items():
         if "{" not in path:
             continue
-        real = path.replace("{row_id}", "1").replace("{execution_id}", execution).replace("{artifact_id}", "1")
+        real = path.replace("{id}", "1").replace("{execution_id}", execution).replace("{artifact_id}", "1")
         for method in methods:
-            target = real if path != "/api/keys/{row_id}" else "/api/keys/2"
+            target = real if path != "/api/keys/{id}" else "/api/keys/2"
             response = closed_hub.send(method.upper(), target, _body(method, path, made), client=charlie)
             assert response.status_code == 404, (method, path, response.text)
             tried += 1
@@ -102,6 +102,6 @@ def _body(method: str, path: str, made: dict[str, dict[str, Any]]) -> Any:
         return None if path.endswith("toggle") else {"is_active": False}
     if method != "put":
         return None
-    row = made[path.removesuffix("/{row_id}")]
+    row = made[path.removesuffix("/{id}")]
     server_owned = {"id", "tenant_id", "version", "created_at", "updated_at", "last_run_at", "next_run_at", "run_count"}
     return {name: value for name, value in row.items() if name not in server_owned}

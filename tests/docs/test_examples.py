@@ -32,7 +32,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "POST /api/recipients": RecipientBody,
     "POST /api/schedules": ScheduleBody,
     "POST /api/schedules/preview": SchedulePreviewBody,
-    "POST /api/reports/{row_id}/execute": ExecuteBody,
+    "POST /api/reports/{id}/execute": ExecuteBody,
     "POST /api/dead-letters/replay": ReplayBody,
     "POST /api/keys": KeyBody,
 }

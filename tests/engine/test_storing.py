@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
+import signal
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -181,3 +184,25 @@ def test_nobody_waits_for_a_schedule_so_a_full_disk_is_tried_again(engine: Engin
     assert (row.status, row.error["code"]) == ("QUEUED", "STORAGE_FULL")
     assert row.available_at > datetime.now(UTC)
     engine.client.post(f"/api/execution/{execution_id}/cancel")
+
+
+def test_a_copy_to_a_full_disk_leaves_nothing_there(tmp_path: Path) -> None:
+    """Workspaces and artifacts may lie on different disks; what did not fit must not keep the next one out."""
+    elsewhere = Path("/dev/shm")
+    if not elsewhere.is_dir() or elsewhere.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("this machine has no second disk at /dev/shm")
+    with tempfile.TemporaryDirectory(dir=elsewhere) as folder:
+        store = ArtifactStore(Path(folder) / "artifacts")
+        source = tmp_path / "large.csv"
+        source.write_bytes(b"x" * 3_000_000)
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))
+            with pytest.raises((StorageFull, OSError)):
+                store.put(source, "2026/11/24/x/1/large.csv")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            signal.signal(signal.SIGXFSZ, before)
+        assert [path for path in Path(folder).rglob("*") if path.is_file()] == []
+        assert source.stat().st_size == 3_000_000

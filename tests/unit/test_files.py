@@ -117,3 +117,11 @@ def test_a_server_without_allowed_folders_allows_no_path() -> None:
     with pytest.raises(InvalidInput) as refused:
         resolve_server_path("/etc/passwd", [])
     assert refused.value.hint
+
+
+def test_long_names_that_differ_at_the_end_stay_different() -> None:
+    """The date stands at the end: cutting it off would let one day's file replace another's."""
+    names = [clean_file_name("Αναφορά " * 30 + day, "csv") for day in ("2026-11-21", "2026-11-22")]
+    assert len(set(names)) == 2
+    assert all(len(name.encode()) <= 200 and name.endswith(".csv") for name in names)
+    assert names[0] == clean_file_name("Αναφορά " * 30 + "2026-11-21", "csv")
