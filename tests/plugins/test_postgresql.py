@@ -90,7 +90,7 @@ def test_numbers_without_scale_are_exact_text_that_is_known_to_be_a_number(conne
     "value", ["'infinity'::date", "'infinity'::timestamp", "'NaN'::numeric(5, 2)", "date '12026-01-01'"]
 )
 def test_a_value_that_does_not_fit_is_named_by_its_column(connector: PostgresqlConnector, value: str) -> None:
-    with pytest.raises(SourceRejected, match="Column broken"):
+    with pytest.raises(SourceRejected, match="Row 1, column broken"):
         rows(connector, f"SELECT 1 AS fine, {value} AS broken")
 
 
