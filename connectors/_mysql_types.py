@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shared.errors import SourceRejected
+from shared.plugins import SourceType
+from shared.plugins.connector import EVERYTHING_ELSE
 
 _UNSIGNED = 32
 _BINARY_CHARSET = 63
@@ -16,6 +18,47 @@ _ZERO_DATE = "^0000|-00"
 _INTEGERS = {1: 8, 2: 16, 3: 32, 8: 64, 9: 32}
 _YEAR, _BIT, _JSON, _NEWDECIMAL, _DECIMAL = 13, 16, 245, 246, 0
 _FLOAT, _DOUBLE, _TIMESTAMP, _DATE, _DATETIME, _NEWDATE = 4, 5, 7, 10, 12, 14
+SOURCE_TYPES = (
+    SourceType(("tinyint", "tinyint(1)"), "int8", "integer", "`tinyint1_as_boolean` makes a tinyint(1) a boolean"),
+    SourceType(("smallint",), "int16", "integer"),
+    SourceType(("mediumint", "int"), "int32", "integer"),
+    SourceType(("bigint",), "int64", "integer"),
+    SourceType(("tinyint unsigned",), "uint8", "integer"),
+    SourceType(("smallint unsigned",), "uint16", "integer"),
+    SourceType(("mediumint unsigned", "int unsigned"), "uint32", "integer"),
+    SourceType(("bigint unsigned",), "uint64", "integer"),
+    SourceType(("year",), "uint16", "integer"),
+    SourceType(("bit(1)",), "bool", "boolean"),
+    SourceType(("bit(n)",), "uint64", "integer"),
+    SourceType(("decimal(p, s)",), "decimal128(p, s) or decimal256(p, s)", "decimal"),
+    SourceType(
+        ("float",),
+        "float",
+        "float",
+        "the server sends 6 significant digits (8388609 becomes 8388610); `CAST(x AS DOUBLE)` in the query gives all",
+    ),
+    SourceType(("double",), "double", "float"),
+    SourceType(("date",), "date32[day]", "date", "0000-00-00 is an error, or NULL with `zero_dates`: `null`"),
+    SourceType(("datetime", "datetime(n)"), "timestamp[us]", "timestamp", "zero dates like dates"),
+    SourceType(
+        ("timestamp", "timestamp(n)"),
+        "timestamp[us, tz=UTC]",
+        "timestamp with zone",
+        "the session's zone is UTC; zero dates like dates",
+    ),
+    SourceType(
+        ("time", "time(n)"), "string", "text", "as the server writes it: `-838:59:59.000000`; it may exceed a day"
+    ),
+    SourceType(
+        ("binary(n)", "varbinary(n)", "blob", "longblob"), "binary", "binary", "geometry too, in its inner form"
+    ),
+    SourceType(
+        ("char(n)", "varchar(n)", "text", "longtext", "json", "enum", "set", EVERYTHING_ELSE),
+        "string",
+        "text",
+        "uuid, inet6 and others of MariaDB as the server writes them",
+    ),
+)
 _BYTES = {15, 249, 250, 251, 252, 253, 254, 255}
 
 

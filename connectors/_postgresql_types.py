@@ -7,10 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from shared.errors import SourceRejected
+from shared.plugins import SourceType
 from shared.plugins.arrow_text import decimal_text
+from shared.plugins.connector import EVERYTHING_ELSE
 
 # Object ids of pg_type: fixed since PostgreSQL 7.
 _TYPES: dict[int, pa.DataType] = {
@@ -28,7 +31,42 @@ _TYPES: dict[int, pa.DataType] = {
     1184: pa.timestamp("us", "UTC"),
 }
 _NUMERIC = 1700
-_PLACE = re.compile(r"CSV column #(\d+): (?:Row #(\d+))?")
+_PLACE = re.compile(r"CSV column #(\d+)(?:: Row #(\d+))?")
+
+SOURCE_TYPES = (
+    SourceType(("boolean",), "bool", "boolean"),
+    SourceType(("smallint",), "int16", "integer"),
+    SourceType(("integer",), "int32", "integer"),
+    SourceType(("bigint", "oid"), "int64", "integer"),
+    SourceType(("real",), "float", "float"),
+    SourceType(("double precision",), "double", "float"),
+    SourceType(
+        ("numeric(p, s)",), "decimal128(p, s) or decimal256(p, s)", "decimal", "up to 76 digits; NaN is an error"
+    ),
+    SourceType(
+        ("numeric",),
+        "string",
+        "decimal text",
+        "any number of digits; also numeric(p, s) of more than 76 digits, with s below 0 or beyond p",
+    ),
+    SourceType(("date",), "date32[day]", "date", "infinity and years outside of 1 to 9999 are errors"),
+    SourceType(("time", "time(n)"), "time64[us]", "time", "24:00:00 is an error"),
+    SourceType(("timestamp", "timestamp(n)"), "timestamp[us]", "timestamp", "like dates"),
+    SourceType(
+        ("timestamptz", "timestamptz(n)"),
+        "timestamp[us, tz=UTC]",
+        "timestamp with zone",
+        "the session's zone is UTC; like dates",
+    ),
+    SourceType(("bytea",), "binary", "binary"),
+    SourceType(
+        ("text", "varchar(n)", "char(n)", "json", "jsonb", "uuid", "interval", "enum", "text[]", EVERYTHING_ELSE),
+        "string",
+        "text",
+        "in PostgreSQL's own form: intervals in ISO 8601 (`P1Y2M-3DT4.5S`), arrays as `{1,NULL}`, time with time zone "
+        "as `12:00:00+02`, ranges, inet, money …",
+    ),
+)
 
 
 class CsvColumns:
@@ -68,20 +106,17 @@ class CsvColumns:
         except pa.ArrowInvalid as error:
             raise self._misfit(str(error), row) from error
         for batch in table.combine_chunks().to_batches():
-            columns = [_finished(column, field.type) for column, field in zip(batch.columns, self.schema, strict=True)]
+            columns = [_finished(column, field, row) for column, field in zip(batch.columns, self.schema, strict=True)]
             yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
+            row += batch.num_rows
 
     def _misfit(self, message: str, row: int) -> SourceRejected:
         match = _PLACE.search(message)
-        field = self.schema.field(int(match[1])) if match else None
-        if match is None or field is None:
+        if match is None:
             return SourceRejected("PostgreSQL sent rows that cannot be read.", hint=message[:200])
+        name, kind = self.schema.names[int(match[1])], self.schema.types[int(match[1])]
         where = f"Row {row + int(match[2]):,}, column" if match[2] else "Column"
-        return SourceRejected(
-            f"{where} {field.name}: the value does not fit into {field.type}.",
-            hint="Such values are infinity, NaN, 24:00, and years before 1 or after 9999. "
-            f"Convert them in the query: {field.name}::text.",
-        )
+        return SourceRejected(f"{where} {name}: the value does not fit into {kind}.", hint=_hint(name))
 
 
 def _field(column: Any) -> pa.Field:
@@ -103,10 +138,21 @@ def _is_read_as_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_decimal256(kind))
 
 
-def _finished(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    if pa.types.is_binary(kind):
+def _finished(column: pa.Array, field: pa.Field, row: int) -> pa.Array:
+    if pa.types.is_binary(field.type):
         return _from_hex(column)
-    return column.cast(kind) if pa.types.is_decimal256(kind) else column
+    if not pa.types.is_decimal256(field.type):
+        return column
+    is_number = pc.fill_null(pc.not_equal(column, "NaN"), True)
+    if not pc.all(is_number).as_py():
+        place = row + pc.index(is_number, False).as_py() + 1
+        message = f"Row {place:,}, column {field.name}: the value does not fit into {field.type}."
+        raise SourceRejected(message, hint=_hint(field.name))
+    return column.cast(field.type)
+
+
+def _hint(name: str) -> str:
+    return f"Such values are infinity, NaN, 24:00 and years beyond 9999. Convert them in the query: {name}::text."
 
 
 def _from_hex(column: pa.Array) -> pa.Array:

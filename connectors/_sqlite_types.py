@@ -11,9 +11,39 @@ from typing import Any
 import pyarrow as pa
 
 from shared.errors import SourceRejected
+from shared.plugins import SourceType
 
 _DECIMAL = re.compile(r"(?:DECIMAL|NUMERIC|NUMBER)\s*\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_TOO_FINE = re.compile(r"[.,][0-9]{6}0*[1-9]")
+_LONGEST_MOMENT, _LONGEST_TIME = len("2024-02-29 12:00:00.123456"), len("12:00:00.123456")
 _EXACT_INTEGER = 2**53
+
+SOURCE_TYPES = (
+    SourceType(
+        ("DECIMAL(p, s)", "NUMERIC(p, s)", "NUMBER(p, s)"),
+        "decimal128(p, s) or decimal256(p, s)",
+        "decimal",
+        "a value with more digits is an error. SQLite itself keeps numbers in such columns as floats where they have a "
+        "point: what comes is the shortest number that is the same float",
+    ),
+    SourceType(("BOOLEAN",), "bool", "boolean", "0 and 1; others are errors"),
+    SourceType(("INTEGER", "INT", "BIGINT", "SMALLINT"), "int64", "integer"),
+    SourceType(("TEXT", "VARCHAR(n)", "CHAR(n)", "CLOB", "JSON", "UUID"), "string", "text"),
+    SourceType(("BLOB", "BINARY(n)"), "binary", "binary"),
+    SourceType(("REAL", "FLOAT", "DOUBLE"), "double", "float", "integers beyond 2^53 are errors"),
+    SourceType(
+        ("DATETIME", "TIMESTAMP"),
+        "timestamp[us]",
+        "timestamp",
+        "from ISO 8601; with an offset it is the moment in UTC. Parts of a microsecond, leap seconds and numbers are "
+        "errors",
+    ),
+    SourceType(("DATE",), "date32[day]", "date", "from ISO 8601"),
+    SourceType(
+        ("TIME",), "time64[us]", "time", "from ISO 8601; an offset, 24:00 and parts of a microsecond are errors"
+    ),
+)
 
 
 def declared_type(declared: str) -> pa.DataType | None:
@@ -120,7 +150,9 @@ def _converter(kind: pa.DataType) -> Callable[[Any], Any]:
 
 
 def _decimal(value: Any) -> Decimal:
-    if isinstance(value, (int, str)):
+    if isinstance(value, int):
+        return Decimal(value)
+    if isinstance(value, str) and _NUMBER.fullmatch(value):  # Decimal takes `1_5` and the digits of all scripts
         return Decimal(value)
     if isinstance(value, float):
         return Decimal(repr(value))  # the shortest text that is this number: what was written into the column
@@ -142,7 +174,7 @@ def _float(value: Any) -> float:
 
 
 def _datetime(value: Any) -> datetime:
-    moment = datetime.fromisoformat(_text(value))
+    moment = datetime.fromisoformat(_exact(value, _LONGEST_MOMENT))
     return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
 
 
@@ -151,7 +183,18 @@ def _date(value: Any) -> date:
 
 
 def _time(value: Any) -> time:
-    return time.fromisoformat(_text(value))
+    moment = time.fromisoformat(_exact(value, _LONGEST_TIME))
+    if moment.tzinfo is not None:
+        raise ValueError
+    return moment
+
+
+def _exact(value: Any, usual: int) -> str:
+    """The text itself, unless Python would cut its fraction of a second."""
+    text = _text(value)
+    if len(text) > usual and _TOO_FINE.search(text):
+        raise ValueError
+    return text
 
 
 def _text(value: Any) -> str:

@@ -1,23 +1,43 @@
-"""DuckDB database files, and CSV or Parquet files as one table. The driver speaks Arrow, so batches pass through."""
+"""DuckDB database files, and CSV or Parquet files as one table. The driver speaks Arrow, so batches pass through.
+
+Where its Arrow export loses something, DuckDB is asked for text instead; see docs/reference/types.md.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 from pydantic import Field
 
+from connectors._duckdb_types import SOURCE_TYPES, exported, portable_schema, reject_misfits
 from shared.errors import SourceRejected, SourceUnavailable
-from shared.plugins import Column, Connector, Control, PluginConfig, Query, ServerPath, SourceCapabilities, Table
+from shared.plugins import (
+    Column,
+    Connector,
+    Control,
+    PluginConfig,
+    Query,
+    ServerPath,
+    SourceCapabilities,
+    SourceType,
+    Table,
+)
 from shared.plugins.sql_parameters import bind
 from shared.plugins.streaming import guarded, translated
 
 _OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 """Else DuckDB fetches an extension from the Internet and runs it, for example for a file of SQLite."""
-_READERS = {".parquet": "read_parquet", ".csv": "read_csv", ".tsv": "read_csv"}
+# Only types that keep what is written: DuckDB would else round 12345678901234567.89, guess whether 01/02/2024 is in
+# January or February, and take "" for NULL.
+_CSV = (
+    "read_csv('{}', auto_type_candidates = ['BIGINT', 'DATE', 'VARCHAR'], dateformat = '%Y-%m-%d', "
+    "allow_quoted_nulls = false)"
+)
+_READERS = {".parquet": "read_parquet('{}')", ".csv": _CSV, ".tsv": _CSV}
 
 
 class DuckdbConfig(PluginConfig):
@@ -34,6 +54,7 @@ class DuckdbConnector(Connector[DuckdbConfig]):
     config_model = DuckdbConfig
     drivers = ("duckdb",)
     capabilities = SourceCapabilities(dialect="duckdb", cancels=True, is_file=True)
+    source_types: ClassVar[Sequence[SourceType]] = SOURCE_TYPES
 
     def check(self, control: Control) -> str:
         import duckdb
@@ -48,9 +69,9 @@ class DuckdbConnector(Connector[DuckdbConfig]):
             with translated(control, _translate):
                 text, values = bind(query.text, query.params, "duckdb", lambda number: f"${number}")
                 # .sql() streams; .execute() would hold the whole result in memory
-                relation = connection.sql(text, params=values or None)
+                relation, numbers = exported(connection.sql(text, params=values or None))
                 source = relation.to_arrow_reader(query.batch_rows)
-            schema, batches = _portable(source, query)
+            schema, batches = _portable(source, numbers, query)
             with guarded(schema, batches, control, _translate) as reader:
                 yield reader
 
@@ -92,25 +113,38 @@ class DuckdbConnector(Connector[DuckdbConfig]):
 
 
 def _expose(connection: Any, path: Path, reader: str) -> None:
+    if path.suffix.lower() == ".parquet":
+        _reject_wide_decimals(connection, path)
     literal = str(path).replace("'", "''")
     connection.execute(f"SET allowed_paths = ['{literal}']")
     name = path.stem.replace('"', '""')
-    connection.execute(f"CREATE VIEW \"{name}\" AS SELECT * FROM {reader}('{literal}')")  # noqa: S608 - a checked path
+    connection.execute(f'CREATE VIEW "{name}" AS SELECT * FROM {reader.format(literal)}')  # noqa: S608 - a checked path
 
 
-def _portable(source: pa.RecordBatchReader, query: Query) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-    """Enums become text; other types of DuckDB pass as they are."""
-    fields = [
-        pa.field(field.name, field.type.value_type) if pa.types.is_dictionary(field.type) else field
-        for field in source.schema
-    ]
-    schema = pa.schema(fields)
+def _reject_wide_decimals(connection: Any, path: Path) -> None:
+    """DuckDB would read them as floats."""
+    question = "SELECT name FROM parquet_schema($1) WHERE precision > 38"
+    wide = connection.execute(question, [str(path)]).fetchone()
+    if wide is not None:
+        raise SourceRejected(
+            f"Column {wide[0]} of the Parquet file has decimals of more than 38 digits, which cannot be read exactly.",
+            hint="Write it as text, or with at most 38 digits.",
+        )
+
+
+def _portable(
+    source: pa.RecordBatchReader, numbers: list[int], query: Query
+) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    schema = portable_schema(source.schema, numbers)
 
     def batches() -> Iterator[pa.RecordBatch]:
+        row = 0
         try:
             for batch in source:
-                ready = batch if batch.schema.equals(schema) else _cast(batch, schema)
+                ready = batch if batch.schema.equals(schema, check_metadata=True) else _cast(batch, schema)
+                reject_misfits(ready, row)
                 yield from _sliced(ready, query.batch_bytes)
+                row += ready.num_rows
         finally:
             source.close()  # an open reader would block the next connect
 

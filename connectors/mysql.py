@@ -10,18 +10,18 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 from pydantic import Field
 
 from connectors._mysql_errors import refuse_cut_values, translate, translate_greeting
 from connectors._mysql_rows import RowStream
-from connectors._mysql_types import MysqlColumns
+from connectors._mysql_types import SOURCE_TYPES, MysqlColumns
 from connectors._server import ServerConfig, allowed_addresses, connect_seconds, silent, unheard
-from shared.plugins import Column, Connector, Control, Query, SourceCapabilities, Table
+from shared.plugins import Column, Connector, Control, Query, SourceCapabilities, SourceType, Table
 from shared.plugins.sql_parameters import bind
 from shared.plugins.streaming import guarded, translated
 
@@ -50,6 +50,7 @@ class MysqlConnector(Connector[MysqlConfig]):
     config_model = MysqlConfig
     drivers = ("pymysql",)
     capabilities = SourceCapabilities(dialect="mysql", cancels=True)
+    source_types: ClassVar[Sequence[SourceType]] = SOURCE_TYPES
 
     def check(self, control: Control) -> str:
         with self._session(control) as connection, translated(control, self._translate), connection.cursor() as cursor:

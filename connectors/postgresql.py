@@ -7,18 +7,18 @@ is quoted). Parameters are bound by the driver; the session is read-only, in UTC
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
 
 import pyarrow as pa
 from pydantic import Field
 
 from connectors._postgresql_copy import CopyStream
 from connectors._postgresql_errors import translate
-from connectors._postgresql_types import CsvColumns
+from connectors._postgresql_types import SOURCE_TYPES, CsvColumns
 from connectors._server import ServerConfig, allowed_addresses, connect_seconds
 from shared.errors import SourceRejected
-from shared.plugins import Column, Connector, Control, Query, SourceCapabilities, Table
+from shared.plugins import Column, Connector, Control, Query, SourceCapabilities, SourceType, Table
 from shared.plugins.sql_parameters import bind
 from shared.plugins.streaming import guarded, translated
 
@@ -51,6 +51,7 @@ class PostgresqlConnector(Connector[PostgresqlConfig]):
     config_model = PostgresqlConfig
     drivers = ("psycopg2",)
     capabilities = SourceCapabilities(dialect="postgres", cancels=True)
+    source_types: ClassVar[Sequence[SourceType]] = SOURCE_TYPES
 
     def check(self, control: Control) -> str:
         with self._connect(control) as connection, translated(control, self._translate), connection.cursor() as cursor:

@@ -9,19 +9,29 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import pyarrow as pa
 from pydantic import Field
 
-from connectors._sqlite_types import ColumnReader, declared_type
+from connectors._sqlite_types import SOURCE_TYPES, ColumnReader, declared_type
 from shared.errors import SourceRejected, SourceUnavailable
-from shared.plugins import Column, Connector, Control, PluginConfig, Query, ServerPath, SourceCapabilities, Table
+from shared.plugins import (
+    Column,
+    Connector,
+    Control,
+    PluginConfig,
+    Query,
+    ServerPath,
+    SourceCapabilities,
+    SourceType,
+    Table,
+)
 from shared.plugins.sql_parameters import bind
 from shared.plugins.streaming import guarded, translated
 
@@ -39,6 +49,7 @@ class SqliteConnector(Connector[SqliteConfig]):
     title = "SQLite"
     config_model = SqliteConfig
     capabilities = SourceCapabilities(dialect="sqlite", cancels=True, is_file=True)
+    source_types: ClassVar[Sequence[SourceType]] = SOURCE_TYPES
 
     def check(self, control: Control) -> str:
         with translated(control, _translate), self._open() as connection:

@@ -11,10 +11,9 @@ from pyarrow import types
 
 from converters._excel_text import escape, rewrite, utf16_length
 from converters._excel_values import PER_SECOND, duration_texts, float_texts
+from converters._significant import DIGITS, has_few_digits
 from shared.errors import ConversionRejected
 
-DIGITS = 15
-"""A spreadsheet keeps this many significant digits."""
 LONGEST_TEXT = 32_767
 _LARGEST = 10**DIGITS - 1
 _EPOCH = 25_569  # 1970-01-01 as a day number
@@ -132,13 +131,6 @@ def _is_small(array: pa.Array) -> bool:
     bounds = pc.min_max(array).as_py()
     limit = Decimal(10) ** (DIGITS - scale)
     return bounds["min"] is None or (-limit < bounds["min"] and bounds["max"] < limit)
-
-
-def has_few_digits(texts: pa.Array) -> pa.Array:
-    """Which plain decimal numbers have at most 15 significant digits; zeros at the end of a fraction do not count."""
-    digits = pc.replace_substring_regex(texts, r"(\.\d*?)0+$", r"\1")
-    digits = pc.replace_substring_regex(digits, r"^-?[0.]*|\.", "")
-    return pc.less_equal(pc.binary_length(digits), DIGITS)
 
 
 def _number_texts(array: pa.Array, style: str) -> Cells:

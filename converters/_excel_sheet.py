@@ -16,8 +16,10 @@ from converters._excel_styles import Style, Styles, style_of
 from converters._excel_text import escape_one
 from converters._excel_totals import Number, sum_of
 from converters._excel_values import plain
+from converters._misfits import located
 from shared.plugins.arrow_text import is_decimal_text, join_rows
 
+TITLE = "Excel"
 _OPEN = (
     '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
     '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
@@ -62,7 +64,7 @@ class Table:
         self.letters = [column_letters(index) for index in range(len(schema))]
         self._options, self._timezone, self._totaled = options, timezone, tuple(totaled)
         self._is_number_text = [is_decimal_text(field) for field in schema]
-        samples = [plain(column.slice(0, _SAMPLE), timezone) for column in sample.columns]
+        samples = self._plain(sample.slice(0, _SAMPLE), 1)
         found = [style_of(field, column) for field, column in zip(schema, samples, strict=True)]
         self._styles = [styles.attribute(style) for style in found]
         self.header_style = styles.attribute(Style(is_bold=True, is_header=True))
@@ -95,7 +97,7 @@ class Table:
 
     def rows(self, batch: pa.RecordBatch, row: int, data_row: int) -> Block:
         """The rows of a block, which begin in `row` of the sheet and are the report's from `data_row` on."""
-        columns = [plain(column, self._timezone) for column in batch.columns]
+        columns = self._plain(batch, data_row)
         numbers = pa.array(np.arange(row, row + batch.num_rows, dtype=np.int32)).cast(pa.string())
         parts: list[pa.Array | str] = ['<row r="', numbers, '">']
         text_columns = set()
@@ -127,6 +129,13 @@ class Table:
             + (f"<oddHeader>&amp;L{title}</oddHeader>" if title.strip() else "")
             + "<oddFooter>&amp;C&amp;P / &amp;N</oddFooter></headerFooter></worksheet>"
         ).encode()
+
+    def _plain(self, batch: pa.RecordBatch, data_row: int) -> list[pa.Array]:
+        columns = []
+        for name, column in zip(self.names, batch.columns, strict=True):
+            with located(name, data_row, TITLE):
+                columns.append(plain(column, self._timezone))
+        return columns
 
     def filtered(self, last_row: int) -> str | None:
         """The range of the filter."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
-import json
-from datetime import date, datetime, time
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
+from converters._json_values import whole_values
+from converters._moments import check_days, check_moments
 from converters._texts import interval_texts
 
 PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
@@ -20,6 +20,9 @@ def plain(array: pa.Array, timezone: str) -> pa.Array:
     """The column as null, text, boolean, number, date32, timestamp without zone, time or duration.
 
     Times with a zone become wall time in `timezone`; binary becomes Base64; lists, structs and maps become JSON.
+
+    Raises:
+        MisfitError: a moment beyond the years 1 to 9999, there or in the zone; a map with the same key twice.
     """
     kind = array.type
     if isinstance(kind, pa.ExtensionType | pa.BaseExtensionType):
@@ -32,10 +35,17 @@ def plain(array: pa.Array, timezone: str) -> pa.Array:
         return plain(pc.run_end_decode(array), timezone)
     if types.is_string_view(kind) or types.is_large_string(kind):
         return array.cast(pa.string())
-    if types.is_timestamp(kind) and kind.tz is not None:
-        return pc.local_timestamp(array.cast(pa.timestamp(kind.unit, timezone)))
-    if types.is_date64(kind):
-        return array.cast(pa.date32())
+    if types.is_timestamp(kind):
+        check_moments(array)
+        if kind.tz is None:
+            return array
+        wall = pc.local_timestamp(array.cast(pa.timestamp(kind.unit, timezone)))
+        check_moments(wall)
+        return wall
+    if types.is_date(kind):
+        days = array.cast(pa.date32())
+        check_days(days)
+        return days
     if types.is_float16(kind):
         return array.cast(pa.float32())
     if _is_binary(kind):
@@ -43,7 +53,8 @@ def plain(array: pa.Array, timezone: str) -> pa.Array:
     if types.is_interval(kind):
         return interval_texts(array)
     if types.is_nested(kind):
-        return _texts(array, _json)
+        found = whole_values(array, timezone, "number")
+        return (pc.if_else(pc.is_valid(array), found, None) if array.null_count else found).cast(pa.string())
     return array
 
 
@@ -85,15 +96,3 @@ def _texts(array: pa.Array, text: Any) -> pa.Array:
 
 def _base64(value: bytes) -> str:
     return base64.b64encode(value).decode("ascii")
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=_json_leaf)
-
-
-def _json_leaf(value: object) -> str:
-    if isinstance(value, bytes):
-        return _base64(value)
-    if isinstance(value, date | datetime | time):
-        return value.isoformat()
-    return str(value)

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from converters._excel_cells import has_few_digits
 from converters._misfits import MisfitError
 from converters._rows import Quoted
+from converters._significant import has_few_digits
 from converters._texts import REPRESENTATIONS, TextStyle, joined, plain, texts
 from shared.plugins.arrow_text import string_bytes
 

@@ -61,11 +61,22 @@ def check_pattern(pattern: str, directives: frozenset[str]) -> str:
 
 def date_texts(array: pa.Array, pattern: str | None = None) -> pa.Array:
     """A date32 column as 2024-02-29."""
-    days = _ticks(array)
-    _check_days(days)
+    days = check_days(array)
     if pattern is None:
         return array.cast(pa.string())
     return _strings(array, _patterned(pattern, _Parts(date_digits(days), days)))
+
+
+def check_days(array: pa.Array) -> Integers:
+    """The days of a date32 column. Raises MisfitError outside of the years 1 to 9999."""
+    days = _ticks(array)
+    _check_days(days)
+    return days
+
+
+def check_moments(array: pa.Array) -> None:
+    """Raise MisfitError for a timestamp outside of the years 1 to 9999."""
+    _check_days(_ticks(array) // (DAY * PER_SECOND[array.type.unit]))
 
 
 def time_texts(array: pa.Array) -> pa.Array:

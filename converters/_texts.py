@@ -1,6 +1,6 @@
 """Arrow columns of any type as text: one form for each type, the same in all formats that are text.
 
-docs/reference/types.md is made from `REPRESENTATIONS`.
+The table of types in files is made from `REPRESENTATIONS`.
 """
 
 from __future__ import annotations
@@ -61,6 +61,11 @@ def check_types(schema: pa.Schema, title: str) -> None:
     """Raise ConversionRejected, naming the column, for a type that has no representation; or if there is no column."""
     if not schema.names:
         raise ConversionRejected("The query has no columns, so there is nothing to write.")
+    reject_unknown_types(schema, title)
+
+
+def reject_unknown_types(schema: pa.Schema, title: str) -> None:
+    """Raise ConversionRejected, naming the column, for a type that has no representation."""
     for field in schema:
         if not _is_known(field.type):
             raise ConversionRejected(

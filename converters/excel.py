@@ -22,10 +22,11 @@ from converters import _excel_parts as parts
 from converters._excel_book import COLUMN_LIMIT, THREADS, DataSheets, blocks
 from converters._excel_cells import LONGEST_TEXT
 from converters._excel_count import count_rows
-from converters._excel_sheet import SheetOptions, Table, text_sheet
+from converters._excel_sheet import TITLE, SheetOptions, Table, text_sheet
 from converters._excel_styles import Style, Styles
 from converters._excel_totals import totaled_columns
 from converters._excel_zip import ZipStream
+from converters._texts import reject_unknown_types
 from shared.errors import ConversionRejected
 from shared.plugins import Control, Converter, PluginConfig, ReportInfo
 
@@ -73,26 +74,33 @@ class ExcelConverter(Converter[ExcelConfig]):
     representations: ClassVar[Mapping[str, str]] = {
         "NULL": "an empty cell",
         "empty text": "a cell with an empty text",
-        "text": "text, never a formula or a link; beyond 32,767 characters rejected, naming row and column",
+        "text": (
+            "text, never a formula or a link; beyond 32,767 characters rejected, naming row and column; control "
+            "characters as the format demands (`_x0001_`), which some readers show as such"
+        ),
         "boolean": "a truth value",
         "integer": "a number; beyond 15 digits text, for a spreadsheet would round it",
         "decimal": "a number shown with its scale; beyond 15 significant digits text",
         "decimal text": "a number; beyond 15 significant digits text",
-        "float": "a number",
+        "float": "a number; whether zero is negative is lost",
         "NaN and infinity": "the texts `NaN`, `Infinity`, `-Infinity`",
-        "date": "a date; before 1900-03-01 text",
-        "time": "a time",
-        "timestamp": "a date with time; before 1900-03-01 text",
-        "timestamp with zone": "wall time in the report's time zone, as a date with time; before 1900-03-01 text",
+        "date": "a date; before 1900-03-01 text: `1850-01-01`; years 1 to 9999, others are rejected",
+        "time": "a time, shown to the second",
+        "timestamp": (
+            "a date with time, shown to the millisecond and kept to the microsecond until 2079, to 40 µs until 9999; "
+            "before 1900-03-01 and in the last microsecond text: `1850-01-01 06:30:00`, with all digits of its unit "
+            "where there is a fraction; years 1 to 9999, others are rejected"
+        ),
+        "timestamp with zone": "wall time in the report's time zone, like a timestamp",
         "duration": "a duration (`[h]:mm:ss`); a negative one is text",
         "interval": "ISO 8601 as text: `P1Y2M3DT4H5M6.500S`",
         "binary": "Base64 as text",
         "UUID": "text: `01234567-89ab-cdef-0123-456789abcdef`",
-        "list": "JSON as text: `[1, 2, null]`",
-        "struct": 'JSON as text: `{"a": 1}`',
-        "map": 'JSON as text, a list of pairs: `[["key", 1]]`',
+        "list": "JSON as text: `[1,2,null]`, with the values of the JSON format (`exact_numbers`: `number`)",
+        "struct": 'JSON as text: `{"a":1}`; two fields of one name are rejected',
+        "map": 'JSON as text: `{"key":1}`; a key that repeats is rejected',
         "dictionary": "the value that it stands for",
-        "other": "JSON of the value as text",
+        "other": "rejected, naming the column",
     }
 
     def write(self, batches: pa.RecordBatchReader, sink: BinaryIO, info: ReportInfo, control: Control) -> int:
@@ -101,6 +109,7 @@ class ExcelConverter(Converter[ExcelConfig]):
                 f"The report has {len(batches.schema):,} columns; a sheet of a workbook holds {COLUMN_LIMIT:,}.",
                 hint="Select fewer columns, or choose another format.",
             )
+        reject_unknown_types(batches.schema, TITLE)
         totaled = totaled_columns(batches.schema, self.config.totals)
         title = self.config.title or info.name
         stream = blocks(batches, control)

@@ -8,11 +8,11 @@ copied, and are reported. Times with a zone are shown as wall time in the report
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, ClassVar, Literal
+from typing import Any, BinaryIO, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from converters._excel_totals import Number, add, sum_of, total_text, totaled_columns
+from converters._misfits import located
 from converters._pdf_count import count_rows
 from converters._pdf_document import Document, Properties
 from converters._pdf_font import Font, typeface
@@ -27,9 +28,11 @@ from converters._pdf_scripts import missing_glyphs, region_of
 from converters._pdf_shaping import Shaper
 from converters._pdf_text import is_number, is_solid, texts
 from converters._pdf_widths import TableSample, choose_page
+from converters._texts import reject_unknown_types
 from shared.errors import ConversionRejected
 from shared.plugins import Control, Converter, PluginConfig, ReportInfo
 
+_TITLE = "PDF"
 _THREADS = 2
 _SAMPLE = 2_000
 _BLOCK_ROWS, _BLOCK_CELLS, _BLOCK_BYTES = 4_096, 65_536, 1 << 20
@@ -73,30 +76,34 @@ class PdfConverter(Converter[PdfConfig]):
         "decimal text": "as the datasource gives it: a number with any count of digits",
         "float": "the shortest number that reads back as the same: `0.1`, `1e+300`",
         "NaN and infinity": "`NaN`, `Infinity`, `-Infinity`",
-        "date": "`2024-02-29`",
-        "time": "`23:59:59`, with a fraction where there is one",
-        "timestamp": "`2024-07-01 12:30:00`, with a fraction where there is one",
-        "timestamp with zone": "wall time in the report's time zone: `2024-07-01 12:30:00`",
+        "date": "`2024-02-29`; years 1 to 9999, others are rejected",
+        "time": "`23:59:59`, with all digits of its unit where there is a fraction: `23:59:59.500000`",
+        "timestamp": (
+            "`2024-07-01 12:30:00`, with all digits of its unit where there is a fraction; years 1 to 9999, others are "
+            "rejected"
+        ),
+        "timestamp with zone": "wall time in the report's time zone, like a timestamp",
         "duration": "hours, minutes, seconds: `30:00:00`, `-0:00:01.5`",
         "interval": "ISO 8601: `P1Y2M3DT4H5M6.500S`",
         "binary": "Base64",
         "UUID": "`01234567-89ab-cdef-0123-456789abcdef`",
-        "list": "JSON: `[1, 2, null]`",
-        "struct": 'JSON: `{"a": 1}`',
-        "map": 'JSON, a list of pairs: `[["key", 1]]`',
+        "list": "JSON: `[1,2,null]`, with the values of the JSON format (`exact_numbers`: `number`)",
+        "struct": 'JSON: `{"a":1}`; two fields of one name are rejected',
+        "map": 'JSON: `{"key":1}`; a key that repeats is rejected',
         "dictionary": "the value that it stands for",
-        "other": "JSON of the value",
+        "other": "rejected, naming the column",
     }
 
     def write(self, batches: pa.RecordBatchReader, sink: BinaryIO, info: ReportInfo, control: Control) -> int:
         schema, config = batches.schema, self.config
+        reject_unknown_types(schema, _TITLE)
         totaled = totaled_columns(schema, config.totals)
         sums: list[Number] = [0] * len(totaled)
         blocks = _blocks(batches, control)
         first = next(blocks, None)
         numeric = [is_number(field) for field in schema]
         sample = pa.RecordBatch.from_pylist([], schema=schema) if first is None else first.slice(0, _SAMPLE)
-        columns = [texts(column, info.timezone) for column in sample.columns]
+        columns = _texts(sample, info.timezone, 1)
         table = TableSample(schema.names, columns, [is_solid(field) for field in schema], totaled)
         region = region_of(columns) if config.ideographs == "auto" else config.ideographs
         regular, bold = Font(typeface(is_bold=False), "F1", region), Font(typeface(is_bold=True), "F2", region)
@@ -110,7 +117,7 @@ class PdfConverter(Converter[PdfConfig]):
             self._write_title(document, title, info)
             document.begin_table(schema.names)
             for block in itertools.chain([] if first is None else [first], blocks):
-                columns = list(pool.map(lambda column: texts(column, info.timezone), block.columns))
+                columns = _texts(block, info.timezone, row_count + 1, pool.map)
                 _reject_long_text(columns, schema.names, row_count + 1)
                 if columns:
                     document.rows(columns, row_count)
@@ -151,6 +158,16 @@ def _blocks(batches: pa.RecordBatchReader, control: Control) -> Iterator[pa.Reco
             yield batch.slice(start, rows)
         written += batch.num_rows
         control.report("convert", written)
+
+
+def _texts(block: pa.RecordBatch, timezone: str, first_row: int, apply: Callable[..., Any] = map) -> list[pa.Array]:
+    """All columns as text. `apply` is map, or that of a pool."""
+
+    def text(field: pa.Field, column: pa.Array) -> pa.Array:
+        with located(field.name, first_row, _TITLE):
+            return texts(column, timezone)
+
+    return list(apply(text, block.schema, block.columns))
 
 
 def _reject_long_text(columns: list[pa.Array], names: list[str], first_row: int) -> None:

@@ -1,7 +1,7 @@
 """The contract between Report Hub and its plug-ins. Everything a plug-in author needs is importable from here."""
 
 from shared.plugins.base import ConfigT, NoConfig, Plugin, PluginConfig, ServerPath
-from shared.plugins.connector import Column, Connector, ParameterValue, Query, SourceCapabilities, Table
+from shared.plugins.connector import Column, Connector, ParameterValue, Query, SourceCapabilities, SourceType, Table
 from shared.plugins.control import Control
 from shared.plugins.converter import Converter, ReportInfo
 from shared.plugins.deliverer import Address, ArtifactFile, Deliverer, Parcel, Receipt
@@ -27,6 +27,7 @@ __all__ = [
     "ReportInfo",
     "ServerPath",
     "SourceCapabilities",
+    "SourceType",
     "Table",
     "format_names",
     "load",

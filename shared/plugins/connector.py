@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -52,6 +52,27 @@ class SourceCapabilities:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceType:
+    """How the values of one type of a datasource travel; the reference is made from it.
+
+    Attributes:
+        names: the datasource's words for it. `p`, `s` and `n` stand for numbers, as in `numeric(p, s)`.
+        arrow: the type in the record batches, as Arrow writes it: `decimal128(p, s)`; several with ` or ` between.
+        family: which of TYPE_FAMILIES the values are in files.
+        note: what cannot be guessed: conversions, and values that are errors.
+    """
+
+    names: tuple[str, ...]
+    arrow: str
+    family: str
+    note: str = ""
+
+
+EVERYTHING_ELSE = "everything else"
+"""Among the names of a SourceType: all types that no other one names."""
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """A column as the datasource describes it. `type` is the datasource's own word."""
 
@@ -73,9 +94,15 @@ class Table:
 
 
 class Connector(Plugin[ConfigT]):
-    """Opens a datasource read-only. Holds no connection between calls; every call opens and closes its own."""
+    """Opens a datasource read-only. Holds no connection between calls; every call opens and closes its own.
+
+    Attributes:
+        capabilities: what the datasource can do.
+        source_types: for each type of the datasource what becomes of it. A type that is not there is no promise.
+    """
 
     capabilities: ClassVar[SourceCapabilities]
+    source_types: ClassVar[Sequence[SourceType]] = ()
 
     @abstractmethod
     def check(self, control: Control) -> str:

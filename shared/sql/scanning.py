@@ -125,9 +125,7 @@ def _check_gap(sql: str, dialect: str, gap: str, token: Any, previous: Any) -> N
         if executed := _EXECUTED.search(gap):
             raise _at(sql, start + executed.start(), "it has a comment that the server would execute")
         if (unreadable := _unreadable(gap, dialect)) is not None:
-            raise _at(
-                sql, start + unreadable, "this cannot be read as part of a query"
-            )
+            raise _at(sql, start + unreadable, "this cannot be read as part of a query")
     is_glued = not gap and previous is not None and token.token_type == previous.token_type
     if dialect == "mysql" and is_glued and token.token_type == TokenType.DASH:
         raise _at(sql, token.start, "'--' needs a space after it")

@@ -9,7 +9,7 @@ import pytest
 
 from docs.generator.errors_page import error_codes
 from docs.generator.routes_pages import openapi_of
-from shared.plugins import Converter, Family, plugins
+from shared.plugins import Connector, Converter, Family, plugins
 from shared.plugins.converter import TYPE_FAMILIES
 from shared.settings import PREFIX, Settings
 from tests.docs.pages import ROOT
@@ -56,6 +56,16 @@ def test_every_converter_says_how_each_type_stands(generated: Mapping[str, str])
         for converter in plugins("converter").values():
             assert issubclass(converter, Converter)
             assert f"`{converter.extension}`" in lines[family], (family, converter.kind)
+
+
+def test_every_connector_says_what_becomes_of_its_types(generated: Mapping[str, str]) -> None:
+    for kind, connector in plugins("connector").items():
+        assert issubclass(connector, Connector)
+        section = generated["types.md"].split(f"{{ #{kind} }}\n")[1].split("\n## ")[0]
+        assert connector.source_types, kind
+        for source_type in connector.source_types:
+            assert source_type.family in TYPE_FAMILIES
+            assert all(name in section for name in source_type.names), source_type.names
 
 
 def test_every_command_is_on_the_page_of_the_command_line(generated: Mapping[str, str]) -> None:

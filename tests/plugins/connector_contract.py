@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 import threading
 from datetime import UTC, date, datetime, timedelta
@@ -22,7 +23,10 @@ from shared.errors import (
     TimeLimitReached,
 )
 from shared.network import NetworkPolicy
-from shared.plugins import Connector, Control, Query
+from shared.plugins import Connector, Control, Query, SourceType
+from shared.plugins.arrow_text import is_decimal_text
+from shared.plugins.connector import EVERYTHING_ELSE
+from shared.plugins.converter import TYPE_FAMILIES
 
 LOCAL = NetworkPolicy((ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")))
 
@@ -162,6 +166,47 @@ class ConnectorContract:
         with connector.stream(Query(self.three_rows), control()) as reader:
             assert isinstance(reader.schema, pa.Schema)
             assert pa.types.is_integer(reader.schema.field("n").type)
+
+
+def declared_type(connector: Connector[Any], name: str) -> tuple[SourceType, list[str]]:
+    """What the connector says about `numeric(18, 4)`, and which Arrow types it may become."""
+    for kind in connector.source_types:
+        for pattern in kind.names:
+            found = re.fullmatch(re.sub(r"\\?\b([psnT])\b", r"(?P<\1>\\w+)", re.escape(pattern)), name)
+            if found:
+                arrow = kind.arrow
+                for letter, number in found.groupdict().items():
+                    arrow = re.sub(rf"\b{letter}\b", number, arrow)
+                return kind, arrow.split(" or ")
+    rest = [kind for kind in connector.source_types if EVERYTHING_ELSE in kind.names]
+    assert rest, f"{connector.kind} does not say what becomes of {name}"
+    return rest[0], [rest[0].arrow]
+
+
+class TypesContract:
+    """What a connector says about its types is what happens. A test class gives the columns of all its types.
+
+    `typed` is the connector and the schema of a result whose columns are named by their types in the datasource.
+    """
+
+    def test_every_type_arrives_as_declared(self, typed: tuple[Connector[Any], pa.Schema]) -> None:
+        connector, schema = typed
+        for field in schema:
+            kind, arrow = declared_type(connector, field.name)
+            arrived = str(field.type).split("<")[0] if pa.types.is_nested(field.type) else str(field.type)
+            assert arrived in arrow, field.name
+            assert is_decimal_text(field) == (kind.family == "decimal text"), field.name
+
+    def test_no_declared_type_is_only_words(self, typed: tuple[Connector[Any], pa.Schema]) -> None:
+        connector, schema = typed
+        seen = [declared_type(connector, name)[0] for name in schema.names]
+        assert [kind.names for kind in connector.source_types if kind not in seen and kind.family != "other"] == []
+
+    def test_every_type_has_a_place_in_the_table_of_files(self, typed: tuple[Connector[Any], pa.Schema]) -> None:
+        connector, _ = typed
+        assert {kind.family for kind in connector.source_types} <= set(TYPE_FAMILIES)
+        names = [name for kind in connector.source_types for name in kind.names]
+        assert len(names) == len(set(names))
 
 
 class ServerContract(ConnectorContract):

@@ -93,7 +93,7 @@ def test_every_value_is_in_the_text(write: Write) -> None:
         }
     )
     words = text_of(write(table)).split()
-    expected = "1 1.5000 0.1 2024-02-29 2024-07-01 12:30:00 12:30:00.000123 23:59:59 30:00:00 true [1, 2] AP8= x"
+    expected = "1 1.5000 0.1 2024-02-29 2024-07-01 12:30:00 12:30:00.000123 23:59:59 30:00:00 true [1,2] AP8= x"
     expected += (
         " 1152921504606846977 -99999999.1234 NaN 1800-01-01 -1:00:02 false -5 1e+300 Müller <Söhne> ŁódźЖΩ 1:00:00"
     )

@@ -109,7 +109,7 @@ def test_a_converter_is_found_by_its_extension() -> None:
 
 
 def test_an_unknown_kind_is_refused_and_the_known_ones_are_listed() -> None:
-    with pytest.raises(InvalidInput, match=r"There is no connector of this kind\. Known: duckdb, mysql") as refused:
+    with pytest.raises(InvalidInput, match=r"There is no connector of this kind\. Known: .*duckdb, .*mysql") as refused:
         load("connector", "excel97")
     assert refused.value.details[0].field == "type"
     assert "excel97" not in str(refused.value)
