@@ -7,8 +7,7 @@ import socket
 import ssl
 from typing import Any
 
-from connectors._server import ServerConfig
-from shared.errors import SourceUnavailable
+from connectors._server import ServerConfig, silent, unheard
 
 
 class Link:
@@ -61,9 +60,7 @@ def reach(addresses: list[str], config: ServerConfig, port: int, seconds: float)
             failure = error
             continue
         return address, _agreed(address, config, port, seconds)
-    if isinstance(failure, ConnectionRefusedError):
-        raise SourceUnavailable("Network: nothing listens at host and port.", hint="Check host, port and firewalls.")
-    raise SourceUnavailable("Network: the server does not answer.", hint="Check host, port and firewalls.")
+    raise unheard(config) if isinstance(failure, ConnectionRefusedError) else silent(config)
 
 
 def _agreed(address: str, config: ServerConfig, port: int, seconds: float) -> Link:

@@ -20,8 +20,8 @@ from connectors._mongodb_query import MongoQuery, read_query
 from connectors._mongodb_rows import Columns, Shape, decoded, sampled
 from connectors._mongodb_types import SOURCE_TYPES
 from connectors._mongodb_values import bound, to_bson
-from connectors._server import ServerConfig, Word, allowed_addresses, connect_seconds
-from shared.errors import SourceRejected
+from connectors._server import ServerConfig, Word, allowed_addresses, connect_seconds, silent, unheard
+from shared.errors import SourceRejected, SourceUnavailable
 from shared.plugins import Column, Connector, Control, Query, SourceCapabilities, SourceType, Table
 from shared.plugins.streaming import guarded, translated
 
@@ -87,7 +87,7 @@ class MongodbConnector(Connector[MongodbConfig]):
             version = opened.client.admin.command("buildInfo")["version"]
             if not self._collections(opened):
                 raise SourceRejected(
-                    "Database: it has no collection that the login may read.",
+                    f"Database: {self.config.database} has no collection that the login may read.",
                     hint="Check `database`, and grant the login `find` on its collections.",
                 )
         return f"MongoDB {version}"
@@ -139,8 +139,9 @@ class MongodbConnector(Connector[MongodbConfig]):
         client, link = self._connect(control)
         with contextlib.ExitStack() as stack:
             stack.callback(client.close)
-            with translated(control, translate):
+            with translated(control, self._translate_opening):
                 client.admin.command("ping")
+            with translated(control, translate):
                 session = stack.enter_context(client.start_session())
                 opened = _Session(client, client[self.config.database], session, link)
             yield opened
@@ -151,7 +152,7 @@ class MongodbConnector(Connector[MongodbConfig]):
         config = self.config
         addresses = allowed_addresses(config.host, config.port, control)
         seconds = connect_seconds(config, control)
-        with translated(control, translate):
+        with translated(control, self._translate_opening):
             address, link = reach(addresses, config, config.port, seconds)
             milliseconds = max(1, int(seconds * 1000))
             login: dict[str, Any] = {"authSource": config.auth_source} if config.username else {}
@@ -171,6 +172,13 @@ class MongodbConnector(Connector[MongodbConfig]):
             )
             link.attach(client)
         return client, link
+
+    def _translate_opening(self, error: Exception) -> Exception:
+        """Before the first answer, a broken connection means that nothing listens, or that it is no MongoDB."""
+        found = translate(error)
+        if isinstance(found, SourceUnavailable) and found.message.startswith("Network"):
+            return unheard(self.config) if "refused" in str(error).lower() else silent(self.config)
+        return found
 
     def _kill(self, opened: _Session, query: Query, control: Control) -> None:
         """End the session's work on the server from a second connection; whatever comes of it, cut the first one."""

@@ -120,7 +120,7 @@ class Preparer:
         if report.query is not None:
             return report.query
         dialect = load("connector", source.kind).capabilities.dialect
-        return compile_query_spec(report.query_spec or {}, dialect or "")
+        return compile_query_spec(report.query_spec or {}, dialect)
 
     def _format(self, report: Report, name: str) -> FormatOrder:
         converter = load("converter", name)

@@ -193,7 +193,7 @@ def _query_text(query: str | None, query_spec: dict[str, Any] | None, source: So
         raise InvalidInput(f"The body must {message}.", details=[FieldProblem("query", message)])
     if query is not None:
         return query
-    return compile_query_spec(query_spec or {}, load("connector", source.kind).capabilities.dialect or "")
+    return compile_query_spec(query_spec or {}, load("connector", source.kind).capabilities.dialect)
 
 
 def _declared(parameters: list[dict[str, Any]] | dict[str, Any]) -> tuple[list[ParameterSpec], dict[str, Any]]:

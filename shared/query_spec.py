@@ -123,18 +123,20 @@ class QuerySpec(_Part):
 
 
 def compile_query_spec(
-    spec: Mapping[str, Any], dialect: str, allowed: Mapping[str, Collection[str]] | None = None
+    spec: Mapping[str, Any], dialect: str | None, allowed: Mapping[str, Collection[str]] | None = None
 ) -> str:
     """SQL for a query_spec; it passes `check_sql`, unless the table belongs to the system.
 
     Args:
-        dialect: sqlglot's name or a common alias, as for `check_sql`.
+        dialect: sqlglot's name or a common alias, as for `check_sql`; None where the datasource takes no SQL.
         allowed: if given, the only tables, each with its only columns.
 
     Raises:
         InvalidInput: with the path of every field that is wrong, from `query_spec`.
         ValueError: unknown dialect.
     """
+    if dialect is None:
+        raise _invalid({"query_spec": "cannot be used with this datasource, which takes no SQL; write a query"})
     checked = _checked(spec)
     if allowed is not None:
         _check_allowed(checked, allowed)

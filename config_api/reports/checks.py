@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
 from config_api.plugin_configs import plugin_of
-from shared.errors import FieldProblem, InvalidInput, SourceRejected
+from shared.errors import FieldProblem, InvalidInput, QueryRefused
 from shared.parameters import ParameterSpec, check_specs
-from shared.plugins import Converter, load
+from shared.plugins import Connector, Converter, load
 from shared.query_spec import compile_query_spec
 from shared.sql import check_sql, find_parameters, refuse
 from shared.templates import check_template
@@ -46,20 +46,31 @@ def check_query(query: str | None, query_spec: dict[str, Any] | None, kind: str,
     if (query is None) == (query_spec is None):
         message = "give either query or query_spec"
         raise InvalidInput(f"The report must {message}.", details=[FieldProblem("query", message)])
-    dialect = load("connector", kind).capabilities.dialect
-    if dialect is None:
-        return
+    connector = load("connector", kind)
     field = "query" if query is not None else "query_spec"
-    text = query if query is not None else compile_query_spec(query_spec or {}, dialect)
-    verdict = check_sql(text, dialect)
-    if not verdict.allowed:
-        error: SourceRejected = refuse(verdict)
+    try:
+        used = _parameters_of(connector, query, query_spec)
+    except QueryRefused as error:
         error.details = (FieldProblem(field, error.message),)
-        raise error
-    unknown = [name for name in dict.fromkeys(find_parameters(text, dialect)) if name not in known]
+        raise
+    unknown = [name for name in used if name not in known]
     if unknown:
         message = f"uses :{unknown[0]}, which is not among the parameters"
         raise InvalidInput(f"The query {message}.", details=[FieldProblem(field, message)])
+
+
+def _parameters_of(
+    connector: type[Connector[Any]], query: str | None, query_spec: dict[str, Any] | None
+) -> Iterable[str]:
+    """Names of the parameters of a query that may be sent. Raises QueryRefused."""
+    dialect = connector.capabilities.dialect
+    text = compile_query_spec(query_spec or {}, dialect) if query is None else query
+    if dialect is None:
+        return sorted(connector.check_query(text))
+    verdict = check_sql(text, dialect)
+    if not verdict.allowed:
+        raise refuse(verdict)
+    return dict.fromkeys(find_parameters(text, dialect))
 
 
 def checked_formats(names: Sequence[str] | None, field: str = "formats") -> list[str] | None:

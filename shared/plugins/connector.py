@@ -104,6 +104,15 @@ class Connector(Plugin[ConfigT]):
     capabilities: ClassVar[SourceCapabilities]
     source_types: ClassVar[Sequence[SourceType]] = ()
 
+    @classmethod
+    def check_query(cls, text: str) -> frozenset[str]:
+        """Names of the parameters of a query that may be sent; only for queries that are not SQL (no dialect).
+
+        Raises:
+            QueryRefused: it does more than read, or is no query.
+        """
+        raise NotImplementedError(f"{cls.kind} takes SQL, which the SQL guard checks")
+
     @abstractmethod
     def check(self, control: Control) -> str:
         """Connect, log in and read something; return the server's product and version in one line.

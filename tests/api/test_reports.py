@@ -94,3 +94,30 @@ def test_a_report_cannot_move_to_a_datasource_whose_dialect_refuses_its_query(hu
     made = hub.post("/api/reports", good | {"query": "SELECT strftime('%Y', id) FROM orders WHERE id = :id"})
     server = hub.server()
     assert fields(hub.patch(f"/api/reports/{made['id']}", {"datasource_id": server["id"]}, status=422)) == ["query"]
+
+
+@pytest.fixture
+def documents(hub: Hub) -> int:
+    """A datasource whose queries are not SQL; nothing connects to it."""
+    config = {"host": "mongo.example.com", "database": "shop"}
+    return int(
+        hub.post("/api/datasources", {"name": "Documents", "type": "mongodb", "connection_config": config})["id"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"query": '{"collection": "orders", "pipeline": [{"$out": "stolen"}]}'}, ["query"]),
+        ({"query": '{"collection": "orders", "filter": {"$where": "sleep(1000)"}}'}, ["query"]),
+        ({"query": "SELECT 1"}, ["query"]),
+        ({"query": '{"collection": "orders", "filter": {"id": {"$param": "unknown"}}}'}, ["query"]),
+        ({"query": None, "query_spec": {"table": "orders", "fields": [{"column": "id"}]}}, ["query_spec"]),
+    ],
+)
+def test_queries_that_are_not_sql_are_proved_to_read_only_too(
+    hub: Hub, documents: int, changes: dict[str, Any], expected: list[str]
+) -> None:
+    good = {"name": "Found", "datasource_id": documents, "query": '{"collection": "orders", "filter": {"id": 1}}'}
+    assert fields(hub.post("/api/reports", {**good, **changes}, status=422)) == expected
+    hub.post("/api/reports", good)
