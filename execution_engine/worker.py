@@ -56,6 +56,10 @@ class Worker:
         return cls(process, ours)
 
     @property
+    def pid(self) -> int | None:
+        return self._process.pid
+
+    @property
     def is_fit(self) -> bool:
         """It lives, and no cancel is on its way that could meet the next order."""
         return self._cancelled_at is None and self._process.is_alive()
