@@ -128,6 +128,8 @@ class Engine:
         claims = self.queue.claim(free)
         for claim in claims:
             running = Running(claim)
+            if claim.attempt > 1:
+                self._log.info("execution is started again", execution_id=claim.execution_id, attempt=claim.attempt)
             with self._lock:
                 self._running[claim.execution_id] = running
             self._executions.submit(self._run_execution, running)

@@ -24,6 +24,10 @@ __all__ = ["PREFIX", "Settings", "SettingsError", "load_settings"]
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
+_READ_ELSEWHERE = ("API_KEY", "CRASH_AT", "SET_UP_DONE")
+"""By the command line, by tests, by run_all.py."""
+
+
 class SettingsError(InvalidInput):
     """The configuration cannot be used; `details` names every setting that is wrong."""
 
@@ -229,6 +233,16 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
             for item in error.errors(include_input=False, include_url=False)
         ]
         raise SettingsError("The settings cannot be used.", details=problems) from None
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Variables with our prefix that nothing reads: most likely misspelt."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    known |= {f"{name}_FILE" for name in known} | {f"{PREFIX}{name}" for name in _READ_ELSEWHERE}
+    families = tuple(f"{PREFIX}{name}" for name in ("SECRET_", "TEST_", "BENCH_"))
+    return sorted(
+        name for name in environment if name.startswith(PREFIX) and name not in known and not name.startswith(families)
+    )
 
 
 def _reason(item: Any) -> str:

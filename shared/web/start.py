@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
+import structlog
 from fastapi import FastAPI
 
 from shared.db.database import Database
 from shared.db.migrate import upgrade
 from shared.errors import ReportHubError
 from shared.logs import configure_logs
-from shared.settings import Settings, load_settings
+from shared.settings import Settings, load_settings, unknown_variables
 from shared.web.app import ServiceContext, serve
 
 EX_CONFIG = 78
@@ -23,6 +25,8 @@ def run_service(name: str, build: Callable[[ServiceContext], FastAPI], port: Cal
     try:
         settings = load_settings()
         configure_logs(name, settings)
+        for variable in unknown_variables(os.environ):
+            structlog.get_logger().warning("this variable is no setting, nothing reads it", variable=variable)
         if settings.migrate:
             database = Database(settings.database)
             upgrade(database)

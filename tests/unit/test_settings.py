@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.settings import PREFIX, Settings, SettingsError, load_settings
+from shared.settings import PREFIX, Settings, SettingsError, load_settings, unknown_variables
 
 GOOD_KEY = "8c1f0b7d2e6a4953f7c8d9e0a1b2c3d4"
 
@@ -142,3 +142,11 @@ def test_secrets_do_not_show_in_the_repr() -> None:
     settings = loaded(SECRET_KEY=GOOD_KEY, BOOTSTRAP_API_KEY=GOOD_KEY, DATABASE_URL="mysql://hub:geheim@db/hub")
     assert GOOD_KEY not in repr(settings)
     assert "geheim" not in repr(settings)
+
+
+def test_a_misspelt_variable_is_noticed() -> None:
+    environment = {
+        "REPORT_HUB_PUBLIC_ULR": "x", "REPORT_HUB_TICK": "1", "REPORT_HUB_SECRET_KEY_FILE": "/x",
+        "REPORT_HUB_SECRET_WAREHOUSE": "x", "REPORT_HUB_API_KEY": "x", "HOME": "/root",
+    }  # fmt: skip
+    assert unknown_variables(environment) == ["REPORT_HUB_PUBLIC_ULR"]
