@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo run test check fmt imports types bench docs lock clean
+.PHONY: setup venv-package demo run test check fmt imports types bench docs lock clean
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -13,10 +13,18 @@ setup: $(VENV)/.ready ## a virtual environment in this checkout with all that de
 
 $(VENV)/.ready: pyproject.toml
 	@echo "→ creating the virtual environment in $(VENV) and installing (first time: about a minute)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) || $(MAKE) --no-print-directory venv-package
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --upgrade pip uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -e ".[demo]" --group dev
 	@touch $@
+
+# Debian keeps the module that makes environments in a package of its own, and leaves half of one behind without it.
+venv-package:
+	@rm -rf $(VENV)
+	@test "$$(id -u)" = 0 || { echo "→ install the package first: sudo apt install python3-venv"; exit 1; }
+	@echo "→ installing python3-venv"
+	@apt-get update -q >/dev/null && apt-get install -y -q python3-venv >/dev/null
+	@$(PYTHON) -m venv $(VENV)
 
 demo: setup ## load real data, start everything, run and deliver real reports (ONCE=1: do it, check it, stop)
 	@$(BIN)/python run_all.py --demo $(if $(ONCE),--once)

@@ -19,6 +19,7 @@ from execution_engine.stories import Stories
 from execution_engine.workers import WorkerPool, start_fork_server
 from shared.db.executions import ENDED
 from shared.db.models import Artifact
+from shared.errors import Conflict
 from shared.executions import ExecuteBody, ExecutionStory
 from shared.storage import ArtifactStore
 from shared.web import ServiceContext
@@ -58,7 +59,7 @@ class Foreground:
             if claims:
                 self._carry_out(Running(claims[0]), progress)
             else:  # an engine was faster, or the datasource is down and it is tried again later
-                threading.Event().wait(_LOOK_SECONDS)
+                self._wait(tenant_id, execution_id)
         return self._stories.story(tenant_id, execution_id)
 
     def file(self, story: ExecutionStory) -> Path:
@@ -69,6 +70,14 @@ class Foreground:
 
     def close(self) -> None:
         self._workers.close()
+
+    def _wait(self, tenant_id: int, execution_id: str) -> None:
+        """Until the next look; an interrupt cancels what waits, or what an engine has in hand."""
+        try:
+            threading.Event().wait(_LOOK_SECONDS)
+        except KeyboardInterrupt:
+            with contextlib.suppress(Conflict):  # it has just ended
+                self._acceptor.request_cancel(tenant_id, execution_id, "cli")
 
     def _carry_out(self, running: Running, progress: Progress) -> None:
         done = threading.Event()
